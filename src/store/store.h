@@ -1,0 +1,95 @@
+// Durable partitions behind one small interface.
+//
+// A store holds a fixed number of partitions; a partition is an ordered map from keys to values. The
+// only write is a batch to one partition, applied wholly or not at all. A batch is acknowledged once it
+// is durable: for the embedded store after fdatasync returned.
+//
+// Keys and values are bytes. A key has at most kKeySizeMax bytes, a value at most kValueSizeMax.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/loop.h"
+
+namespace linarite::store {
+
+using PartitionId = uint32_t;
+
+inline constexpr size_t kKeySizeMax = 1024;
+inline constexpr size_t kValueSizeMax = size_t{1} << 20U;  // 1 MiB
+inline constexpr uint32_t kPartitionCountMax = 256;
+
+// Writes that are applied together, in the order they were added. Breaking a size limit is our own
+// mistake (CHECK): sizes are checked where bytes enter the process.
+class Batch {
+ public:
+  enum class Kind : uint8_t { kPut, kErase, kEraseRange };
+  struct Operation {
+    Kind kind;
+    std::string_view key;    // The first key for kEraseRange.
+    std::string_view value;  // The end (exclusive) for kEraseRange; empty for kErase.
+  };
+
+  void put(std::string_view key, std::string_view value);
+  void erase(std::string_view key);
+  void erase_range(std::string_view begin, std::string_view end);  // [begin, end)
+
+  bool empty() const { return operations_.empty(); }
+  size_t size() const { return operations_.size(); }
+  size_t byte_count() const { return bytes_.size(); }
+  Operation operation(size_t index) const;
+
+ private:
+  struct Place {
+    Kind kind;
+    uint32_t key_size;
+    uint32_t value_size;
+    size_t offset;
+  };
+  void add(Kind kind, std::string_view key, std::string_view value);
+  Bytes bytes_;
+  std::vector<Place> operations_;
+};
+
+// An interface because the embedded store, the memory store and later the cluster implement it. One
+// test suite (store_suite.h) runs on all of them.
+//
+// Threads: each partition is used from one loop only, the one given to attach(), except state().
+class Store {
+ public:
+  using Done = std::move_only_function<void(Status)>;
+  // Returns false to end the scan. The views live until it returns.
+  using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
+
+  virtual ~Store() = default;
+
+  virtual uint32_t partition_count() const = 0;
+
+  // Names the loop of a partition, on which its commits are answered. Once, before the first commit.
+  virtual void attach(PartitionId partition, Loop& loop) = 0;
+
+  // Makes the batch durable, then calls `done` on the partition's loop, never before commit() has
+  // returned. Batches of a partition become durable, and are answered, in the order of their commits.
+  // After one failure (kStoreReadOnly, kIoError) every later commit to that partition fails with
+  // kStoreReadOnly until the store is opened again: what is on the disk is then unknown.
+  virtual void commit(PartitionId partition, Batch batch, Done done) = 0;
+
+  // Reads see every batch whose `done` has been called, and none that failed; a batch still under way
+  // may or may not be seen. kStoreCorrupt if a checksum does not fit.
+  virtual Result<std::optional<Bytes>> get(PartitionId partition, std::string_view key) = 0;
+  // Visits [begin, end) in order of the keys' bytes. An empty end means no end.
+  virtual Status scan(PartitionId partition, std::string_view begin, std::string_view end,
+                      const Visitor& visit) = 0;
+
+  // Whether the partition takes writes; the first failure if not. Any thread.
+  virtual Status state(PartitionId partition) const = 0;
+};
+
+}  // namespace linarite::store

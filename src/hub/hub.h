@@ -46,10 +46,10 @@ class Hub {
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 
-  // Loads everything from the store; on an empty one makes the default policies, durably. Call it
-  // once, before the loops run (it waits for the store on the calling thread through the first loop
-  // only when `run_until` is given: see hub.cc). kStoreCorrupt names the record that does not fit.
-  Status open();
+  // Loads everything from the store, each partition on its own loop; on an empty store makes the
+  // default policies, durably. Once, with the loops running. kStoreCorrupt names the record that
+  // does not fit. Nothing else may be called before the reply.
+  void open(Reply<Status> reply);
 
   const HubOptions& options() const;
   const Clock& clock() const;

@@ -5,19 +5,33 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "base/error.h"
+#include "base/logging.h"
 #include "base/loop.h"
+#include "base/random.h"
+#include "hub/c2d_queue.h"
 #include "hub/device_link.h"
 #include "hub/feedback.h"
+#include "hub/feedback_queue.h"
 #include "hub/identity.h"
+#include "hub/metrics.h"
+#include "hub/options.h"
 #include "hub/permission.h"
+#include "hub/policies.h"
+#include "hub/records.h"
 #include "hub/session.h"
+#include "store/store.h"
 #include "wire/c2d_message.h"
 
 namespace linarite::hub {
@@ -35,7 +49,26 @@ struct Statistics {
 
 class Partition {
  public:
-  Loop& loop() const { return loop_; }
+  struct Parts {
+    store::PartitionId id;
+    const HubOptions& options;
+    store::Store& store;
+    Loop& loop;
+    Random& random;
+    Logger& log;
+    Metrics& metrics;
+    std::function<std::shared_ptr<const PolicySet>()> policies;
+  };
+  explicit Partition(Parts parts);
+  ~Partition();
+  Partition(const Partition&) = delete;
+  Partition& operator=(const Partition&) = delete;
+
+  // Reads everything of this partition from the store. Once, before anything else.
+  Status load();
+
+  Loop& loop() const { return parts_.loop; }
+  FeedbackQueue& feedback() { return feedback_; }
 
   // --- The device's side, for gateways on this loop.
 
@@ -96,7 +129,83 @@ class Partition {
   void purge(std::string device_id, Done<uint64_t> done);
 
  private:
-  Loop& loop_;
+  struct Device;
+  using DevicePtr = std::shared_ptr<Device>;
+  using Message = QueuedMessage;
+  // Messages that end together, and the feedback that tells of it.
+  struct Endings {
+    Outcome outcome;
+    std::vector<uint64_t> sequences;
+    std::vector<std::pair<uint64_t, FeedbackRecord>> feedback;
+  };
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
+  template <class T>
+  using ByName = std::unordered_map<std::string, T, NameHash, std::equal_to<>>;
+
+  // partition.cc
+  Status load_record(std::string_view key, std::string_view value);
+  Status load_device(std::string_view value);
+  Status load_message(std::string_view key, std::string_view value);
+  DevicePtr find(std::string_view device_id) const;
+  WallTime wall() const { return parts_.loop.clock().wall(); }
+  void commit(store::Batch batch, StatusDone done);
+  uint64_t next_sequence(store::Batch& batch);
+  void write_connection_times(Device& device);
+  void unlink(Device& device);
+
+  // partition_registry.cc
+  void run_identity_write(const std::string& device_id, Task task);
+  void end_identity_write(const std::string& device_id);
+  void create_now(IdentityWrite write, Done<DeviceView> done);
+  void update_now(IdentityWrite write, const Condition& condition, Done<DeviceView> done);
+  void delete_now(const std::string& device_id, const Condition& condition, StatusDone done);
+  void updated(Device& device, Identity identity);
+  void deleted(Device& device);
+  DeviceView view(const Device& device) const;
+  std::string new_generation_id();
+  void count(const Identity& identity, int by);
+
+  // partition_queue.cc
+  Result<DevicePtr> admit(std::string_view device_id, const wire::C2dMessage& message);
+  void enqueued(const DevicePtr& device, uint64_t sequence, const Status& status);
+  void pump(const DevicePtr& device);
+  bool deliver_next(const DevicePtr& device);
+  bool load_body(Device& device, Message& message);
+  void remember_id(Message& message, const wire::C2dMessage& body);
+  void drop_body(Message& message);
+  void lock(Device& device, Message& message, bool linked);
+  void unlock(Device& device, Message& message);
+  Result<Message*> locked_message(Device* device, LockToken token) const;
+  void end(const DevicePtr& device, Message& message, Outcome outcome, StatusDone done);
+  void end_all(const DevicePtr& device, std::span<Message*> messages, Outcome outcome,
+               StatusDone done);
+  void end_in(store::Batch& batch, Device& device, Message& message, Endings& endings);
+  void ended(const DevicePtr& device, Endings endings);
+  void give_back(const DevicePtr& device, Message& message, StatusDone done);
+  void settle_message(const DevicePtr& device, LockToken token, Settlement how, StatusDone done);
+  void watch_expiry(Device& device, WallTime when);
+  void arm_expiry();
+  void expire_due();
+  void expire(const DevicePtr& device);
+
+  Parts parts_;
+  ByName<DevicePtr> devices_;
+  std::unordered_map<DeviceLink*, DevicePtr> links_;
+  std::unordered_map<uint64_t, Device*> loaded_owners_;  // Message to device, while loading.
+  // Writes of one identity run one after the other: those that wait, by device id.
+  ByName<std::deque<Task>> identity_writes_;
+  FeedbackQueue feedback_;
+  Statistics totals_;  // Without `connected`.
+  int64_t last_generation_ = 0;
+  uint64_t next_sequence_ = 1;
+  uint64_t reserved_sequence_ = 1;  // The store knows that numbers below it may be used.
+  uint64_t cached_bytes_ = 0;
+  // Each device with something that may expire, once, under the time it is to be looked at.
+  std::set<std::pair<WallTime, Device*>> expiries_;
+  TimerId expiry_timer_ = 0;
 };
 
 }  // namespace linarite::hub

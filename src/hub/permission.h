@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "base/time.h"
+#include "wire/sas_token.h"
 
 namespace linarite::hub {
 
@@ -45,16 +47,18 @@ inline constexpr Action kActions[] = {Action::kReadIdentity,         Action::kWr
                                       Action::kSendMessage,          Action::kReceiveFeedback,
                                       Action::kPurgeQueue,           Action::kConnectDevice};
 
-// What the action is done to, as the path below the host that a token's `sr` is compared with:
-// "/devices/d1", "/messages/devicebound", "/messages/servicebound/feedback", "/statistics/devices".
+// What the action is done to: the path segments below the host that a token's audience is compared
+// with, for example {"devices", "d1"}.
 struct Resource {
-  std::string path;
-  static Resource device(std::string_view device_id);
-  static Resource devices() { return {"/devices"}; }
-  static Resource c2d_sender() { return {"/messages/devicebound"}; }
-  static Resource feedback() { return {"/messages/servicebound/feedback"}; }
-  static Resource device_statistics() { return {"/statistics/devices"}; }
-  static Resource service_statistics() { return {"/statistics/service"}; }
+  std::vector<std::string> segments;
+  static Resource device(std::string_view device_id) {
+    return {{"devices", std::string(device_id)}};
+  }
+  static Resource devices() { return {{"devices"}}; }
+  static Resource c2d_sender() { return {{"messages", "devicebound"}}; }
+  static Resource feedback() { return {{"messages", "servicebound", "feedback"}}; }
+  static Resource device_statistics() { return {{"statistics", "devices"}}; }
+  static Resource service_statistics() { return {{"statistics", "service"}}; }
 };
 
 // Who asks, as proven by a token. A value; made by Hub::authenticate_policy and
@@ -62,16 +66,17 @@ struct Resource {
 struct Principal {
   enum class Kind : uint8_t { kPolicy, kDevice };
   Kind kind = Kind::kPolicy;
-  std::string name;                // Policy name or device id.
-  Rights rights = 0;               // Of the policy; a device has none.
-  std::vector<std::string> scope;  // The token's path segments below the host, lower case.
-  WallTime expires;                // The token's own `se`; the skew is added where it is compared.
-  uint64_t key_fingerprint = 0;    // Of the policy key that verified; a renewed key ends it.
+  std::string name;              // Policy name or device id.
+  Rights rights = 0;             // Of the policy; a device has none.
+  wire::SasToken token;          // Its audience and its expiry.
+  uint64_t key_fingerprint = 0;  // Of the policy key that verified; a renewed key ends it.
 };
 
-// Whether `principal` may do `action` to `resource`: a pure table. kIotHubUnauthorized (401003) if
-// its rights or its token's scope do not reach, kIotHubUnauthorizedAccess (401002) if it has
-// expired. Hub::allow adds what only the hub knows: whether the policy still has the key.
-Status allow(const Principal& principal, Action action, const Resource& resource, WallTime now);
+// Whether `principal` may do `action` to `resource` of the hub with these host names: a pure
+// function. kIotHubUnauthorized (401003) if its rights or its token's audience do not reach,
+// kIotHubUnauthorizedAccess (401002) if the token has expired. Hub::allow adds what only the hub
+// knows: whether the policy still has the key.
+Status allow(const Principal& principal, Action action, const Resource& resource,
+             std::span<const std::string_view> hosts, WallTime now);
 
 }  // namespace linarite::hub

@@ -143,6 +143,10 @@ class Hub:
             raise CommandFailed(done)
         return done.stdout.rstrip("\n")
 
+    def words(self, *words):
+        """The words of a command of this hub, for start_client()."""
+        return (PROGRAM, *words, "--data", self.data)
+
     def cli_json(self, *words):
         return json.loads(self.cli(*words))
 

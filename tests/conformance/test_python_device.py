@@ -176,7 +176,7 @@ def test_an_unknown_device_is_refused_like_a_wrong_key(hub, device):
 
 
 def test_a_disabled_device_is_refused_as_not_available(hub, device):
-    hub.cli("hub", "device-identity", "update", "-d", device.id, "--set", "status=disabled")
+    hub.cli("hub", "device-identity", "update", "-d", device.id, "--status", "disabled")
     with pytest.raises(exceptions.ConnectionFailedError):
         IoTHubDeviceClient.create_from_connection_string(device.connection_string).connect()
 
@@ -185,7 +185,7 @@ def test_a_disabled_device_is_refused_as_not_available(hub, device):
 def test_a_change_of_the_identity_ends_its_connection(hub, device, change):
     receiver = Receiver(device.connection_string, connection_retry=False).subscribe()
     if change == "disable":
-        hub.cli("hub", "device-identity", "update", "-d", device.id, "--set", "status=disabled")
+        hub.cli("hub", "device-identity", "update", "-d", device.id, "--status", "disabled")
     elif change == "delete":
         hub.cli("hub", "device-identity", "delete", "-d", device.id)
     else:

@@ -43,7 +43,7 @@ def test_an_unknown_device_is_refused_and_the_link_goes_on(back_end):
 
 
 def test_a_disabled_device_is_refused(hub, back_end):
-    hub.cli("hub", "device-identity", "update", "-d", "sensor-1", "--set", "status=disabled")
+    hub.cli("hub", "device-identity", "update", "-d", "sensor-1", "--status", "disabled")
     refused(back_end, "sensor-1")
     assert pending(back_end) == 0
 

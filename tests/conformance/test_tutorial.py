@@ -5,6 +5,7 @@ part of it. conftest.py leaves this file out, and says so, where there is no suc
 """
 
 import re
+import sys
 
 import pytest
 
@@ -34,7 +35,7 @@ def sender(hub, device, tmp_path):
             IoTHubConnectionString=hub.connection_string("service"),
             deviceId=device.id,
         )
-        return hub.start_client("python", path, stdin=True)
+        return hub.start_client(sys.executable, path, stdin=True)
 
     return start
 
@@ -43,7 +44,7 @@ def sender(hub, device, tmp_path):
 def simulated_device(hub, device, tmp_path):
     def start(name):
         path = program(name, tmp_path, deviceConnectionString=device.connection_string)
-        return hub.start_client("python", path)
+        return hub.start_client(sys.executable, path)
 
     return start
 
@@ -124,7 +125,7 @@ def test_the_back_end_gets_an_error_for_a_device_that_is_not_there(hub, tmp_path
         IoTHubConnectionString=hub.connection_string("service"),
         deviceId="nobody",
     )
-    client = hub.start_client("python", path, stdin=True)
+    client = hub.start_client(sys.executable, path, stdin=True)
     assert client.line() == "Starting the Python IoT Hub C2D Messaging service sample..."
     assert client.line() == "Sending message: 0"
     # The program's own error path has a wrong format string; what counts is that it got the error.

@@ -208,6 +208,6 @@ def test_no_test_is_switched_off():
 
 @pytest.mark.parametrize("fuzzer", [f for f in CPP if f.stem.endswith("_fuzz")], ids=lambda f: f.stem)
 def test_every_fuzzer_has_a_corpus(fuzzer):
-    corpus = ROOT / "tests" / "corpus" / fuzzer.stem
+    corpus = ROOT / "tests" / "corpus" / fuzzer.stem.removesuffix("_fuzz")
     kept = list(corpus.iterdir()) if corpus.is_dir() else []
     assert kept, f"put the inputs that {fuzzer.stem} starts from into {short(corpus)}/"

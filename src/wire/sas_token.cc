@@ -121,17 +121,21 @@ void strip_port(std::string_view& host) {
   }
 }
 
-bool reading_covers(std::string_view audience, std::span<const std::string_view> hosts,
-                    std::span<const std::string_view> resource, size_t named_at_least) {
+// Removes the scheme, the host and its port from the front; false unless it is one of the hosts.
+bool take_host(std::string_view& audience, std::span<const std::string_view> hosts) {
   strip_scheme(audience);
-  if (audience.ends_with('/')) audience.remove_suffix(1);
   const size_t host_end = std::min(audience.find('/'), audience.size());
   std::string_view host = audience.substr(0, host_end);
   strip_port(host);
-  const auto is_host = [&](std::string_view own) { return equal_ignoring_case(own, host); };
-  if (host.empty() || std::ranges::none_of(hosts, is_host)) return false;
-
   audience.remove_prefix(host_end);
+  const auto is_host = [&](std::string_view own) { return equal_ignoring_case(own, host); };
+  return !host.empty() && std::ranges::any_of(hosts, is_host);
+}
+
+bool reading_covers(std::string_view audience, std::span<const std::string_view> hosts,
+                    std::span<const std::string_view> resource, size_t named_at_least) {
+  if (!take_host(audience, hosts)) return false;
+  if (audience.ends_with('/')) audience.remove_suffix(1);
   size_t named = 0;
   while (!audience.empty()) {
     audience.remove_prefix(1);
@@ -182,9 +186,22 @@ bool sas_token_expired(const SasToken& token, WallTime now) {
 
 bool sas_signature_matches(const SasToken& token, std::string_view primary_key,
                            std::string_view secondary_key) {
+  return sas_signature_match(token, primary_key, secondary_key) != SasKeyMatch::kNone;
+}
+
+SasKeyMatch sas_signature_match(const SasToken& token, std::string_view primary_key,
+                                std::string_view secondary_key) {
   const bool primary = signature_matches(token, primary_key);
   const bool secondary = signature_matches(token, secondary_key);
-  return primary || secondary;
+  if (primary) return SasKeyMatch::kPrimary;
+  return secondary ? SasKeyMatch::kSecondary : SasKeyMatch::kNone;
+}
+
+bool audience_names_host(const SasToken& token, std::span<const std::string_view> hosts) {
+  const std::string once = percent_decoded(token.sr);
+  const std::string twice = percent_decoded(once);
+  return std::ranges::any_of(std::array<std::string_view, 3>{token.sr, once, twice},
+                             [&](std::string_view reading) { return take_host(reading, hosts); });
 }
 
 bool audience_covers(const SasToken& token, std::span<const std::string_view> hosts,

@@ -44,6 +44,10 @@ bool sas_token_expired(const SasToken& token, WallTime now);
 // matches): an unknown device, tried with two empty keys, takes as long as a known one.
 bool sas_signature_matches(const SasToken& token, std::string_view primary_key,
                            std::string_view secondary_key);
+// The same, telling which key it was.
+enum class SasKeyMatch : unsigned char { kNone, kPrimary, kSecondary };
+SasKeyMatch sas_signature_match(const SasToken& token, std::string_view primary_key,
+                                std::string_view secondary_key);
 
 // True when the token's audience is a prefix, segment by segment and ignoring case, of
 // `host/resource[0]/resource[1]/…` for one of the hub's host names, and names at least the first
@@ -54,6 +58,9 @@ bool sas_signature_matches(const SasToken& token, std::string_view primary_key,
 // nothing (0), a device key's token its device (2), a module key's token its module (4).
 bool audience_covers(const SasToken& token, std::span<const std::string_view> hosts,
                      std::span<const std::string_view> resource, size_t named_at_least);
+
+// True when the token's audience begins with one of the hub's host names, whatever follows it.
+bool audience_names_host(const SasToken& token, std::span<const std::string_view> hosts);
 
 struct SasTokenRequest {
   std::string_view audience;  // not encoded, for example hub.example.com/devices/d1

@@ -90,14 +90,21 @@ void ManualLoop::wait_for_task() {
   posted_.wait(lock, [this] { return !tasks_.empty(); });
 }
 
-void ManualLoop::stop() {
+void ManualLoop::drop_all() {
   std::deque<Task> dropped;
   {
     const std::lock_guard lock(mutex_);
-    stopped_ = true;
     dropped.swap(tasks_);
   }
   timers_ = TimerQueue();
+}
+
+void ManualLoop::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  drop_all();
 }
 
 }  // namespace linarite

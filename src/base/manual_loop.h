@@ -50,8 +50,9 @@ class ManualLoop final : public Loop {
 
   // The earliest deadline, if a timer is set. Owner thread only.
   std::optional<Instant> next_timer() const { return timers_.next(); }
-  // Destroys all tasks and timers without running them; so do all later posts. For a simulated
-  // crash.
+  // Destroys all tasks and timers without running them. For a simulated restart.
+  void drop_all();
+  // The same, and so do all later posts. For a simulated crash.
   void stop();
 
  private:

@@ -3,18 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
-#include <boost/json/string_view.hpp>
 
 #include "base/text.h"
 #include "wire/error_table.h"
+#include "wire/json_text.h"
 
 namespace linarite::wire {
 namespace {
-
-std::string json_string(std::string_view text) {
-  return boost::json::serialize(boost::json::string_view(text.data(), text.size()));
-}
 
 std::string_view shown_text(const Error& error) {
   const ErrorRow& row = error_row(error.code);

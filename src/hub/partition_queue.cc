@@ -133,7 +133,8 @@ void Partition::open_delivery(DeviceLink& link, uint32_t window, WallTime since)
 void Partition::pump(const DevicePtr& device) {
   if (device->pumping) return;
   device->pumping = true;
-  while (device->link != nullptr && device->in_flight < device->window && deliver_next(device)) {
+  while (device->link != nullptr && !device->deleting && device->in_flight < device->window &&
+         deliver_next(device)) {
   }
   device->pumping = false;
 }
@@ -217,7 +218,10 @@ void Partition::unlock(Device& device, Message& message) {
 }
 
 Result<Partition::Message*> Partition::locked_message(Device* device, LockToken token) const {
-  Message* message = device == nullptr ? nullptr : device->queue.find(token.sequence);
+  // A device that is being deleted has no locks: what would be written now comes after the batch that
+  // removes its messages.
+  Message* message =
+      device == nullptr || device->deleting ? nullptr : device->queue.find(token.sequence);
   if (message == nullptr || message->state != Message::State::kLocked ||
       message->nonce != token.nonce) {
     return fail(ErrorCode::kDeviceMessageLockLost, "the lock on this message has ended");
@@ -416,7 +420,8 @@ void Partition::expire_due() {
     Device* const due = expiries_.begin()->second;
     expiries_.erase(expiries_.begin());
     due->expiry_watched.reset();
-    if (const DevicePtr device = find(due->identity.device_id)) expire(device);
+    const DevicePtr device = find(due->identity.device_id);
+    if (device && !device->deleting) expire(device);
   }
   arm_expiry();
 }

@@ -1,7 +1,7 @@
 # The flags of every target: strict warnings, hardening, and the sanitizers of a sanitizer build.
 add_library(linarite_options INTERFACE)
 target_compile_options(linarite_options INTERFACE
-  -Wall -Wextra -Wconversion -Werror -Wno-psabi -fstack-protector-strong -fno-omit-frame-pointer)
+  -Wall -Wextra -Wconversion -Werror -Wno-psabi -Wno-missing-field-initializers -fstack-protector-strong -fno-omit-frame-pointer)
 target_compile_definitions(linarite_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
   _GLIBCXX_ASSERTIONS)

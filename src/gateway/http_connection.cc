@@ -77,8 +77,8 @@ void HttpConnection::set_flow() {
   }
 }
 
-// A timer that is already set for an earlier time is left alone: it looks at the deadline again when
-// it fires. So a busy connection sets one timer in a while, not one for each request.
+// A timer that is already set for an earlier time is left alone: it looks at the deadline again
+// when it fires. So a busy connection sets one timer in a while, not one for each request.
 void HttpConnection::set_timer() {
   const auto due = engine_.next_deadline();
   if (closed_ || !due || (timer_due_ && *timer_due_ <= *due)) return;

@@ -1,37 +1,48 @@
-// Connection strings of hubs and devices: `Name=value` pairs between semicolons (service-protocol
-// 1.1, device-protocol 0.1).
+// Connection strings of devices, modules and services (service-protocol 1.1, device-protocol 7.6).
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "wire/device_id.h"
 
 namespace linarite::wire {
 
-inline constexpr size_t kConnectionStringSizeMax = 4096;  // bytes
+inline constexpr size_t kConnectionStringSizeMax = 8192;  // bytes
+inline constexpr size_t kHostNameSizeMax = 253;
+inline constexpr size_t kPolicyNameSizeMax = 64;
 
+// Empty is absent. A parsed value is complete and consistent for what it was parsed as.
 struct ConnectionString {
   std::string host_name;
-  uint16_t port = 0;      // ours: `HostName=host:port`, for a hub on other ports; 0 if not given
-  std::string policy;     // SharedAccessKeyName; empty for a device
-  std::string device_id;  // empty for a hub
-  std::string module_id;
-  std::string key;    // SharedAccessKey, base64
-  bool x509 = false;  // x509=true: a certificate instead of a key
+  Identity identity;      // empty device id for a service
+  std::string policy;     // SharedAccessKeyName
+  std::string key;        // SharedAccessKey, base64
+  std::string signature;  // SharedAccessSignature, a whole token
+  std::string gateway_host_name;
+  bool x509 = false;
 
   bool operator==(const ConnectionString&) const = default;
 };
 
-// Names ignore case and come in any order; others than those above are ignored. Fails with 400004
-// and a message without any value of the text: too long, an item without '=', a name given twice,
-// no HostName, a host or port that is none, no key (unless x509), a key that is not base64, or
-// neither SharedAccessKeyName nor DeviceId.
-Result<ConnectionString> parse_connection_string(std::string_view text);
+// `HostName=…;DeviceId=…[;ModuleId=…]` with exactly one of SharedAccessKey (with
+// SharedAccessKeyName for a policy's key), SharedAccessSignature and x509=true.
+//
+// Field names ignore case, one ';' at the end is allowed; a host name has letters, digits, '-', '_'
+// and '.', and no port. Fails with 400004; the message names the field and never shows a value.
+Result<ConnectionString> parse_device_connection_string(std::string_view text);
 
-// The members that are set, in the order that Azure writes them.
-std::string connection_string_text(const ConnectionString& value);
+// `HostName=…;SharedAccessKeyName=…` with exactly one of SharedAccessKey and SharedAccessSignature.
+// The same rules; a DeviceId makes it a device's and is refused.
+Result<ConnectionString> parse_service_connection_string(std::string_view text);
+
+// Writes what is present, in the order SDKs and portal use.
+std::string connection_string_text(const ConnectionString& connection);
+
+// What users paste into Event Hubs SDKs:
+// `Endpoint=sb://{host}/;SharedAccessKeyName=…;SharedAccessKey=…;EntityPath=…`.
+std::string event_hubs_connection_string(const ConnectionString& service, std::string_view entity);
 
 }  // namespace linarite::wire

@@ -269,7 +269,7 @@ void Partition::deleted(Device& device) {
     if (message->state != Message::State::kCommitting) parts_.metrics.messages_pending.Decrement();
   }
   device.queue = C2dQueue();
-  if (device.expiry_watched) expiries_.erase({*device.expiry_watched, &device});
+  if (device.expiry_watched) expiries_.erase({*device.expiry_watched, device.number});
   device.expiry_watched.reset();
   count(device.identity, -1);
   devices_.erase(device.identity.device_id);

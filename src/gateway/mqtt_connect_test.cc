@@ -315,7 +315,9 @@ TEST_F(MqttConnectTest, DisablingDeletingOrRekeyingEndsTheConnection) {
   EXPECT_TRUE(first->stream.closed);
   ASSERT_TRUE(update({.device_id = "dev1", .status = hub::DeviceStatus::kEnabled}));
   auto second = connected();
-  ASSERT_TRUE(update({.device_id = "dev1", .primary_key = hub::generate_key(random_)}));
+  ASSERT_TRUE(update({.device_id = "dev1",
+                      .primary_key = hub::generate_key(random_),
+                      .secondary_key = hub::generate_key(random_)}));
   EXPECT_TRUE(second->stream.closed);
   device_ = get("dev1").value();
   auto third = connected();

@@ -57,8 +57,9 @@ MqttConnection::MqttConnection(const Context& context, net::Stream& stream)
   arm_timer();
 }
 
+// Without on_closed() only when the loop was stopped: the stream is then half destroyed.
 MqttConnection::~MqttConnection() {
-  if (!ended_) finish(MqttEnd::kPeerGone, {ErrorCode::kDeviceConnectionClosedRemotely, {}});
+  if (partition_ != nullptr) partition_->detach(*this);
 }
 
 // ---- The stream
@@ -78,7 +79,7 @@ void MqttConnection::handled() {
   // What the device sends meanwhile stays where it is.
   stream_.pause_reading();
   loop().cancel(std::exchange(timer_, 0));
-  stream_.move_to(context_.hub.loop_of(device_id_), [this] { log_in(); });
+  stream_.move_to(context_.hub.loop_of(identity_.device_id), [this] { log_in(); });
 }
 
 void MqttConnection::flush() {
@@ -163,8 +164,8 @@ Status MqttConnection::take_connect(const mqtt::Connect& connect) {
   if (!connect.user_name) return fail(ErrorCode::kIotHubUnauthorized, "no user name");
   auto user = wire::parse_user_name(*connect.user_name, connect.client_id);
   if (!user) return std::unexpected(user.error());
-  device_id_ = std::move(user->identity.device_id);
-  if (user->identity.is_module()) {
+  identity_ = std::move(user->identity);
+  if (identity_.is_module()) {
     return fail(ErrorCode::kModuleNotFound, "modules are not part of this version");
   }
   if (!connect.password || connect.password->empty()) {
@@ -176,34 +177,34 @@ Status MqttConnection::take_connect(const mqtt::Connect& connect) {
   password_ = *connect.password;
   clean_session_ = connect.clean_session;
   // A will to a topic that is not the device's is ignored (device-protocol 1.8).
-  has_will_ = connect.will && wire::classify_publish(user->identity, connect.will->topic).kind ==
+  has_will_ = connect.will && wire::classify_publish(identity_, connect.will->topic).kind ==
                                   wire::PublishKind::kTelemetry;
   return {};
 }
 
 // On the loop of the device.
 void MqttConnection::log_in() {
-  hub::Partition& partition = context_.hub.partition_of(device_id_);
+  hub::Partition& partition = context_.hub.partition_of(identity_.device_id);
   const std::string password = std::exchange(password_, {});
-  const auto principal = partition.authenticate_device(device_id_, password);
+  const auto principal = partition.authenticate_device(identity_.device_id, password);
   if (!principal) return refuse(principal.error());
   token_end_ = principal->token.expiry +
                std::chrono::duration_cast<std::chrono::milliseconds>(context_.options.token_grace);
 
   std::optional<hub::Session> stored;
   if (!clean_session_) {
-    auto loaded = partition.load_session(device_id_);
+    auto loaded = partition.load_session(identity_.device_id);
     if (!loaded) return refuse(loaded.error());
     stored = *std::move(loaded);
   }
-  session_.emplace(wire::Identity{device_id_, {}}, stored.value_or(hub::Session{}));
+  session_.emplace(identity_, stored.value_or(hub::Session{}));
   // An older connection of the device ends here, before CONNACK (device-protocol 1.7).
-  if (const Status attached = partition.attach(device_id_, *this); !attached) {
+  if (const Status attached = partition.attach(identity_.device_id, *this); !attached) {
     return refuse(attached.error());
   }
   partition_ = &partition;
   if (!clean_session_) return go_online(stored.has_value());
-  partition.erase_session(device_id_, guarded([this](const Status& erased) {
+  partition.erase_session(identity_.device_id, guarded([this](const Status& erased) {
                             if (ended_) return;
                             if (!erased) return refuse(erased.error());
                             go_online(false);
@@ -217,7 +218,7 @@ void MqttConnection::go_online(bool session_present) {
   context_.metrics.connections.Increment();
   context_.metrics.answered(ConnectReturnCode::kAccepted).Increment();
   context_.log.debug("device connected over MQTT",
-                     {{"device", device_id_}, {"peer", stream_.peer().address}});
+                     {{"device", identity_.device_id}, {"peer", stream_.peer().address}});
   arm_timer();
   stream_.resume_reading();
   // A kept subscription gets its messages without a new SUBSCRIBE (device-protocol 1.6).
@@ -273,13 +274,13 @@ void MqttConnection::finish(MqttEnd end, const Error& why) {
                      {{"reason", end_name(end)},
                       {"code", fmt::format("{}", wire::error_row(why.code).number())},
                       {"text", why.message},
-                      {"device", device_id_},
+                      {"device", identity_.device_id},
                       {"peer", stream_.peer().address},
                       {"tracking_id", wire::make_tracking_id(context_.hub.random(), wall())}});
   if (has_will_) {
     context_.metrics.wills_dropped.Increment();
     context_.log.info("a will message was dropped: telemetry is not part of this version",
-                      {{"device", device_id_}});
+                      {{"device", identity_.device_id}});
   }
 }
 

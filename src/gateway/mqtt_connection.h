@@ -132,7 +132,7 @@ class MqttConnection final : public net::StreamHandler,
   bool counted_ = false;   // In the gauge of connections.
   bool ended_ = false;     // end() was called.
   bool watching_ = false;  // complete_written() will be called.
-  std::string device_id_;
+  wire::Identity identity_;
   std::string password_;                 // Until it was checked.
   hub::Partition* partition_ = nullptr;  // While attached.
   WallTime token_end_ = WallTime::max();

@@ -28,8 +28,7 @@ uint16_t packet_id_of(uint64_t sequence) { return static_cast<uint16_t>(1 + sequ
 // ---- PUBLISH
 
 void MqttConnection::on_publish(const mqtt::Publish& publish) {
-  const wire::Identity identity{device_id_, {}};
-  const wire::PublishTopic topic = wire::classify_publish(identity, publish.topic);
+  const wire::PublishTopic topic = wire::classify_publish(identity_, publish.topic);
   switch (topic.kind) {
     case wire::PublishKind::kRefused:
       return end(MqttEnd::kRefusedTopic,
@@ -117,7 +116,7 @@ void MqttConnection::save_session() {
   if (save_under_way_ || ended_ || waiting_.empty()) return;
   save_under_way_ = true;
   saving_ = std::exchange(waiting_, {});
-  partition_->save_session(device_id_, session_->record(),
+  partition_->save_session(identity_.device_id, session_->record(),
                            guarded([this](const Status& saved) { session_saved(saved); }));
 }
 
@@ -141,11 +140,10 @@ void MqttConnection::set_delivery() {
 }
 
 void MqttConnection::deliver(const hub::Delivery& delivery) {
-  const wire::Identity identity{device_id_, {}};
   std::string topic;
-  if (!wire::append_c2d_topic(topic, identity, delivery.message)) {
+  if (!wire::append_c2d_topic(topic, identity_, delivery.message)) {
     context_.log.warning("a message was rejected: its properties do not fit an MQTT topic",
-                         {{"device", device_id_}});
+                         {{"device", identity_.device_id}});
     partition_->reject(*this, delivery.lock, [](const Status&) {});
     return;
   }

@@ -1,5 +1,6 @@
-// Views of raw bytes, and a bounds-checked reader and a writer of big-endian (network order) numbers.
-// Every decoder reads through ByteReader: a read past the end returns nothing, it never touches memory.
+// Views of raw bytes, and a bounds-checked reader and a writer of big-endian (network order)
+// numbers. Every decoder reads through ByteReader: a read past the end returns nothing, it never
+// touches memory.
 #pragma once
 
 #include <bit>
@@ -12,7 +13,8 @@
 
 namespace linarite {
 
-// Bytes are kept in std::string and seen through std::string_view; neither says anything about text.
+// Bytes are kept in std::string and seen through std::string_view; neither says anything about
+// text.
 using Bytes = std::string;
 using ByteView = std::string_view;
 

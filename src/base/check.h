@@ -8,6 +8,6 @@ namespace linarite {
 
 }  // namespace linarite
 
-#define CHECK(condition)                                                  \
-  (static_cast<bool>(condition) ? static_cast<void>(0)                    \
+#define CHECK(condition)                               \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::linarite::check_failed(#condition, __FILE__, __LINE__))

@@ -20,7 +20,8 @@ ManualClock::ManualClock(WallTime wall, Instant now) : start_(now), wall_start_(
 Instant ManualClock::now() const { return start_ + Duration(passed_.load()); }
 
 WallTime ManualClock::wall() const {
-  return wall_start_ + std::chrono::duration_cast<std::chrono::milliseconds>(Duration(passed_.load()));
+  return wall_start_ +
+         std::chrono::duration_cast<std::chrono::milliseconds>(Duration(passed_.load()));
 }
 
 void ManualClock::advance(Duration by) {

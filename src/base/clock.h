@@ -14,8 +14,9 @@ class SystemClock final : public Clock {
   WallTime wall() const override;
 };
 
-// Starts at the given times and stands still; advance() moves both kinds of time together. Any thread.
-// Whoever advances it must then let every loop look at its timers (net::LoopGroup::run_due_timers).
+// Starts at the given times and stands still; advance() moves both kinds of time together. Any
+// thread. Whoever advances it must then let every loop look at its timers
+// (net::LoopGroup::run_due_timers).
 class ManualClock final : public Clock {
  public:
   explicit ManualClock(WallTime wall, Instant now = Instant{});

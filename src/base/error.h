@@ -1,7 +1,7 @@
 // The error codes of the whole program and the Error value that carries one.
 //
-// Codes from 400000 on are Azure IoT Hub's own numbers (Microsoft's "Understand and resolve Azure IoT
-// Hub errors"); wire/error_table.h maps each to its name, HTTP status, AMQP condition and MQTT
+// Codes from 400000 on are Azure IoT Hub's own numbers (Microsoft's "Understand and resolve Azure
+// IoT Hub errors"); wire/error_table.h maps each to its name, HTTP status, AMQP condition and MQTT
 // behaviour. Codes below 1000 are ours and never leave the process as they are: the table maps them
 // to one of Azure's.
 #pragma once
@@ -15,14 +15,14 @@ namespace linarite {
 
 enum class ErrorCode : int32_t {
   // Ours. A store or loop condition; the table gives the client 503001 or 500001.
-  kStoreReadOnly = 1,   // A sync failed or the disk is full: the partition takes no more writes.
-  kStoreCorrupt = 2,    // A record or file fails its checksum or its sequence.
-  kStoreFormat = 3,     // The data directory was written by an unknown version.
-  kStoreInUse = 4,      // Another process holds the data directory.
-  kShuttingDown = 5,    // The server drains and takes no new work.
-  kIoError = 6,         // A file or socket operation failed.
-  kMalformed = 7,       // Bytes or text that do not follow their grammar.
-  kLimitExceeded = 8,   // A named limit was passed.
+  kStoreReadOnly = 1,  // A sync failed or the disk is full: the partition takes no more writes.
+  kStoreCorrupt = 2,   // A record or file fails its checksum or its sequence.
+  kStoreFormat = 3,    // The data directory was written by an unknown version.
+  kStoreInUse = 4,     // Another process holds the data directory.
+  kShuttingDown = 5,   // The server drains and takes no new work.
+  kIoError = 6,        // A file or socket operation failed.
+  kMalformed = 7,      // Bytes or text that do not follow their grammar.
+  kLimitExceeded = 8,  // A named limit was passed.
 
   kGenericBadRequest = 400000,
   kInvalidProtocolVersion = 400001,
@@ -59,6 +59,7 @@ enum class ErrorCode : int32_t {
   kThrottlingException = 429001,
   kServerError = 500001,
   kGenericTimeout = 500008,
+  kNotImplemented = 501000,  // Not one of Azure's: an operation that this hub does not have.
   kServiceUnavailable = 503001,
 };
 

@@ -67,7 +67,8 @@ std::string format_log_line(LogFormat format, LogLevel level, std::string_view m
 }
 
 Logger::Logger(LogLevel level, LogFormat format)
-    : sink_(std::make_shared<spdlog::logger>("linarite", std::make_shared<spdlog::sinks::stderr_sink_mt>())),
+    : sink_(std::make_shared<spdlog::logger>("linarite",
+                                             std::make_shared<spdlog::sinks::stderr_sink_mt>())),
       level_(static_cast<int>(level)),
       format_(format) {
   sink_->set_level(spdlog::level::trace);
@@ -82,7 +83,8 @@ Logger Logger::none() { return {}; }
 Logger::~Logger() = default;
 Logger::Logger(Logger&&) noexcept = default;
 
-void Logger::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+void Logger::write(LogLevel level, std::string_view message,
+                   std::initializer_list<LogField> fields) {
   if (!enabled(level)) return;
   sink_->log(spdlog::level::info, format_log_line(format_, level, message, fields));
 }

@@ -1,6 +1,6 @@
-// The event loop as the product sees it: a queue of tasks, timers and a clock. net implements it over
-// Asio, the simulator over a seed. Every object of ours belongs to exactly one loop; another loop never
-// touches it, it posts.
+// The event loop as the product sees it: a queue of tasks, timers and a clock. net implements it
+// over Asio, the simulator over a seed. Every object of ours belongs to exactly one loop; another
+// loop never touches it, it posts.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ class Loop {
  public:
   virtual ~Loop() = default;
 
-  // Runs `task` on this loop, after the current one. Any thread. Tasks posted from one thread run in
-  // the order of their posts. After the loop has stopped, tasks are destroyed without being run.
+  // Runs `task` on this loop, after the current one. Any thread. Tasks posted from one thread run
+  // in the order of their posts. After the loop has stopped, tasks are destroyed without being run.
   virtual void post(Task task) = 0;
 
   // Runs `task` once `when` has come (never before, possibly later). Loop thread only.

@@ -1,5 +1,5 @@
-// Randomness is passed in: SystemRandom for keys, tokens and ids in production, SeededRandom so that a
-// simulation can be replayed.
+// Randomness is passed in: SystemRandom for keys, tokens and ids in production, SeededRandom so
+// that a simulation can be replayed.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,10 @@ class Random {
   virtual void fill(char* out, size_t size) = 0;
 
   Bytes bytes(size_t size);
-  uint64_t number();                     // Uniform over all 64-bit values.
-  uint64_t below(uint64_t bound);        // Uniform in [0, bound); bound > 0.
-  std::string hex(size_t byte_count);    // Lower case, two characters a byte.
-  std::string uuid();                    // RFC 4122 version 4, lower case with dashes.
+  uint64_t number();                   // Uniform over all 64-bit values.
+  uint64_t below(uint64_t bound);      // Uniform in [0, bound); bound > 0.
+  std::string hex(size_t byte_count);  // Lower case, two characters a byte.
+  std::string uuid();                  // RFC 4122 version 4, lower case with dashes.
 };
 
 // The kernel's generator (getrandom).

@@ -89,7 +89,8 @@ std::optional<std::chrono::seconds> take_time(std::string_view& text) {
   return std::chrono::seconds(*hour * 3600 + *minute * 60 + *second);
 }
 
-// The length of the UTF-8 sequence at the front of `bytes`, 0 if it is not well formed (RFC 3629, 4).
+// The length of the UTF-8 sequence at the front of `bytes`, 0 if it is not well formed (RFC 3629,
+// 4).
 size_t utf8_sequence(ByteView bytes) {
   const auto byte = [&](size_t i) -> unsigned {
     return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U;
@@ -149,9 +150,10 @@ bool is_utf8(ByteView bytes) {
 
 std::string iso8601(WallTime time) {
   const Civil c = civil(time);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}0000Z", static_cast<int>(c.date.year()),
-                     static_cast<unsigned>(c.date.month()), static_cast<unsigned>(c.date.day()),
-                     c.time.hours().count(), c.time.minutes().count(), c.time.seconds().count(),
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}0000Z",
+                     static_cast<int>(c.date.year()), static_cast<unsigned>(c.date.month()),
+                     static_cast<unsigned>(c.date.day()), c.time.hours().count(),
+                     c.time.minutes().count(), c.time.seconds().count(),
                      c.time.subseconds().count());
 }
 

@@ -1,4 +1,5 @@
-// Text forms that several folders need: hex, ASCII case, strict UTF-8, ISO 8601 times, whole numbers.
+// Text forms that several folders need: hex, ASCII case, strict UTF-8, ISO 8601 times, whole
+// numbers.
 #pragma once
 
 #include <charconv>
@@ -30,10 +31,11 @@ std::optional<T> whole_number(std::string_view text) {
   return value;
 }
 
-// yyyy-MM-ddTHH:mm:ss.fffffffZ: seven fraction digits, as Azure and .NET's round-trip form write it.
+// yyyy-MM-ddTHH:mm:ss.fffffffZ: seven fraction digits, as Azure and .NET's round-trip form write
+// it.
 std::string iso8601(WallTime time);
-// Reads yyyy-MM-ddTHH:mm:ss with an optional fraction (1 to 9 digits) and an optional Z or ±hh:mm; a
-// text without a zone is UTC. Nothing else is accepted.
+// Reads yyyy-MM-ddTHH:mm:ss with an optional fraction (1 to 9 digits) and an optional Z or ±hh:mm;
+// a text without a zone is UTC. Nothing else is accepted.
 std::optional<WallTime> parse_iso8601(std::string_view text);
 // MM/dd/yyyy HH:mm:ss, as in Azure's tracking ids.
 std::string us_date_time(WallTime time);

@@ -1,5 +1,5 @@
-// The two kinds of time. Instant is monotonic and orders events and deadlines inside one process; it
-// has no meaning outside of it. WallTime is UTC with a resolution of one millisecond; it is what
+// The two kinds of time. Instant is monotonic and orders events and deadlines inside one process;
+// it has no meaning outside of it. WallTime is UTC with a resolution of one millisecond; it is what
 // tokens, expiry and stored times are compared with. A Clock gives both; no code asks the machine
 // for the time in any other way.
 #pragma once

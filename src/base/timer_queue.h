@@ -17,7 +17,8 @@ class TimerQueue {
 
   // The earliest deadline, if there is a timer.
   std::optional<Instant> next() const;
-  // Removes and returns one timer that is due at `now`, the earliest first; an empty task if none is.
+  // Removes and returns one timer that is due at `now`, the earliest first; an empty task if none
+  // is.
   Task take_due(Instant now);
   size_t size() const { return deadlines_.size(); }
 

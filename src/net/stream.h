@@ -1,6 +1,6 @@
-// A byte stream between two peers, with TLS (if any) already removed. Gateways and clients see sockets
-// only through it, so the same code runs over TLS, over plain TCP on loopback, and over the simulator's
-// pipes.
+// A byte stream between two peers, with TLS (if any) already removed. Gateways and clients see
+// sockets only through it, so the same code runs over TLS, over plain TCP on loopback, and over the
+// simulator's pipes.
 #pragma once
 
 #include <cstdint>
@@ -15,22 +15,22 @@
 namespace linarite::net {
 
 struct PeerInfo {
-  std::string address;            // Numeric address, for logs and budgets.
+  std::string address;  // Numeric address, for logs and budgets.
   uint16_t port = 0;
   bool tls = false;
-  std::string tls_version;        // "TLSv1.3", empty without TLS.
+  std::string tls_version;         // "TLSv1.3", empty without TLS.
   std::string client_certificate;  // DER of the leaf the peer presented, empty if none.
 };
 
 enum class CloseReason {
-  kPeerClosed,       // End of stream.
-  kReset,            // Transport or TLS error.
-  kClosedHere,       // close() or abort() was called.
-  kShutdown,         // The server drains.
+  kPeerClosed,  // End of stream.
+  kReset,       // Transport or TLS error.
+  kClosedHere,  // close() or abort() was called.
+  kShutdown,    // The server drains.
 };
 
-// What a stream tells its owner. All calls come on the stream's loop, never from inside a call that the
-// handler itself makes on the stream.
+// What a stream tells its owner. All calls come on the stream's loop, never from inside a call that
+// the handler itself makes on the stream.
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
@@ -42,17 +42,20 @@ class StreamHandler {
   virtual void on_closed(CloseReason reason) = 0;
 };
 
-// An interface because net (TLS and plain sockets), the simulator and the in-process hub implement it.
-// Loop thread only. The stream is owned by whoever made it and lives until on_closed() has returned.
+// An interface because net (TLS and plain sockets), the simulator and the in-process hub implement
+// it. Loop thread only. The stream is owned by whoever made it and lives until on_closed() has
+// returned.
 class Stream {
  public:
-  static constexpr size_t kUnsentHigh = 256U << 10U;  // Above it, stop producing: on_writable will come.
+  static constexpr size_t kUnsentHigh = 256U
+                                        << 10U;  // Above it, stop producing: on_writable will come.
   static constexpr size_t kUnsentLow = 64U << 10U;
 
   virtual ~Stream() = default;
 
   // Appends to the bytes to be sent; they leave at the end of the loop's turn at the latest. Never
-  // blocks and never fails: a broken transport shows as on_closed(). Ignored after close() or abort().
+  // blocks and never fails: a broken transport shows as on_closed(). Ignored after close() or
+  // abort().
   virtual void send(ByteView bytes) = 0;
   virtual size_t unsent() const = 0;
 
@@ -66,17 +69,18 @@ class Stream {
   // Drops what is unsent and closes at once.
   virtual void abort() = 0;
 
-  // Moves the stream (socket, TLS state, unsent bytes) to another loop, then calls `then` there. Until
-  // then no handler call is made. After move_to() has been called the handler must not touch the
-  // stream, or itself, on the old loop. A no-op with an immediate call of `then` for the same loop.
+  // Moves the stream (socket, TLS state, unsent bytes) to another loop, then calls `then` there.
+  // Until then no handler call is made. After move_to() has been called the handler must not touch
+  // the stream, or itself, on the old loop. A no-op with an immediate call of `then` for the same
+  // loop.
   virtual void move_to(Loop& target, Task then) = 0;
 
   virtual Loop& loop() const = 0;
   virtual const PeerInfo& peer() const = 0;
 };
 
-// Makes the handler of a stream that was just accepted (and has completed its handshake). Called on the
-// stream's loop.
+// Makes the handler of a stream that was just accepted (and has completed its handshake). Called on
+// the stream's loop.
 using StreamAcceptor = std::function<std::unique_ptr<StreamHandler>(Stream&)>;
 
 }  // namespace linarite::net

@@ -1,8 +1,8 @@
 // Durable partitions behind one small interface.
 //
-// A store holds a fixed number of partitions; a partition is an ordered map from keys to values. The
-// only write is a batch to one partition, applied wholly or not at all. A batch is acknowledged once it
-// is durable: for the embedded store after fdatasync returned.
+// A store holds a fixed number of partitions; a partition is an ordered map from keys to values.
+// The only write is a batch to one partition, applied wholly or not at all. A batch is acknowledged
+// once it is durable: for the embedded store after fdatasync returned.
 //
 // Keys and values are bytes. A key has at most kKeySizeMax bytes, a value at most kValueSizeMax.
 #pragma once
@@ -72,17 +72,18 @@ class Store {
 
   virtual uint32_t partition_count() const = 0;
 
-  // Names the loop of a partition, on which its commits are answered. Once, before the first commit.
+  // Names the loop of a partition, on which its commits are answered. Once, before the first
+  // commit.
   virtual void attach(PartitionId partition, Loop& loop) = 0;
 
   // Makes the batch durable, then calls `done` on the partition's loop, never before commit() has
-  // returned. Batches of a partition become durable, and are answered, in the order of their commits.
-  // After one failure (kStoreReadOnly, kIoError) every later commit to that partition fails with
-  // kStoreReadOnly until the store is opened again: what is on the disk is then unknown.
+  // returned. Batches of a partition become durable, and are answered, in the order of their
+  // commits. After one failure (kStoreReadOnly, kIoError) every later commit to that partition
+  // fails with kStoreReadOnly until the store is opened again: what is on the disk is then unknown.
   virtual void commit(PartitionId partition, Batch batch, Done done) = 0;
 
-  // Reads see every batch whose `done` has been called, and none that failed; a batch still under way
-  // may or may not be seen. kStoreCorrupt if a checksum does not fit.
+  // Reads see every batch whose `done` has been called, and none that failed; a batch still under
+  // way may or may not be seen. kStoreCorrupt if a checksum does not fit.
   virtual Result<std::optional<Bytes>> get(PartitionId partition, std::string_view key) = 0;
   // Visits [begin, end) in order of the keys' bytes. An empty end means no end.
   virtual Status scan(PartitionId partition, std::string_view begin, std::string_view end,

@@ -1,0 +1,99 @@
+#include "gateway/http_connection.h"
+
+#include <utility>
+
+namespace linarite::gateway {
+
+HttpConnection::HttpConnection(net::Stream& stream, std::unique_ptr<HttpService> service)
+    : stream_(stream),
+      service_(std::move(service)),
+      engine_({.on_head = [this](const http::Request& head) { return service_->admit(head); },
+               .on_refusal =
+                   [this](int status, std::string_view reason) {
+                     return service_->refuse(status, reason);
+                   }},
+              stream.loop().clock().now()),
+      self_(std::make_shared<HttpConnection*>(this)) {
+  set_timer();
+}
+
+HttpConnection::~HttpConnection() { stream_.loop().cancel(timer_); }
+
+void HttpConnection::on_bytes(ByteView bytes) {
+  http::ServerEvents events;
+  engine_.receive(bytes, stream_.loop().clock().now(), events);
+  apply(std::move(events));
+}
+
+void HttpConnection::on_writable() { set_flow(); }
+
+void HttpConnection::on_closed(net::CloseReason) { closed_ = true; }
+
+void HttpConnection::apply(http::ServerEvents events) {
+  while (!closed_) {
+    if (!events.output.empty()) stream_.send(events.output);
+    if (events.close) {
+      closed_ = true;
+      stream_.close();
+      return;
+    }
+    if (!events.request) break;
+    serving_ = true;
+    service_->serve(std::move(*events.request),
+                    [self = std::weak_ptr(self_)](http::Response response) {
+                      if (const auto alive = self.lock()) (*alive)->answer(std::move(response));
+                    });
+    serving_ = false;
+    events = {};
+    if (!prompt_answer_) break;
+    engine_.respond(*std::exchange(prompt_answer_, std::nullopt), stream_.loop().clock().now(),
+                    events);
+  }
+  set_flow();
+  set_timer();
+}
+
+void HttpConnection::answer(http::Response response) {
+  if (serving_) {
+    prompt_answer_ = std::move(response);
+    return;
+  }
+  if (closed_) return;
+  http::ServerEvents events;
+  engine_.respond(response, stream_.loop().clock().now(), events);
+  apply(std::move(events));
+}
+
+// Reads only while the engine can take a request and the peer takes our answers.
+void HttpConnection::set_flow() {
+  if (closed_) return;
+  const bool pause = !engine_.wants_input() || stream_.unsent() > net::Stream::kUnsentHigh;
+  if (pause == paused_) return;
+  paused_ = pause;
+  if (pause) {
+    stream_.pause_reading();
+  } else {
+    stream_.resume_reading();
+  }
+}
+
+// A timer that is already set for an earlier time is left alone: it looks at the deadline again
+// when it fires. So a busy connection sets one timer in a while, not one for each request.
+void HttpConnection::set_timer() {
+  const auto due = engine_.next_deadline();
+  if (closed_ || !due || (timer_due_ && *timer_due_ <= *due)) return;
+  stream_.loop().cancel(timer_);
+  timer_due_ = due;
+  timer_ = stream_.loop().run_at(*due, [this] { on_timer(); });
+}
+
+void HttpConnection::on_timer() {
+  timer_ = 0;
+  timer_due_.reset();
+  if (closed_) return;
+  http::ServerEvents events;
+  engine_.tick(stream_.loop().clock().now(), events);
+  apply(std::move(events));
+}
+
+}  // namespace linarite::gateway

@@ -1,0 +1,66 @@
+// Joins the HTTP engine to a stream: bytes, deadlines, back-pressure, and answers that come later.
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "http/request.h"
+#include "http/response.h"
+#include "http/server_connection.h"
+#include "net/stream.h"
+
+namespace linarite::gateway {
+
+// Answers one request: once, at any time, on the connection's loop. A no-op when the connection has
+// gone.
+using HttpAnswer = std::move_only_function<void(http::Response)>;
+
+// What stands behind one connection: the REST API or the admin pages. All calls come on the
+// connection's loop, one request at a time.
+class HttpService {
+ public:
+  virtual ~HttpService() = default;
+  // Judges a head before its body is read: the largest body, or the answer.
+  virtual std::expected<size_t, http::Response> admit(const http::Request& head) = 0;
+  // Serves the request that was admitted last. `answer` may be called from inside.
+  virtual void serve(http::Request request, HttpAnswer answer) = 0;
+  // The answer to what the engine refuses by itself.
+  virtual http::Response refuse(int status, std::string_view reason) = 0;
+};
+
+class HttpConnection final : public net::StreamHandler {
+ public:
+  HttpConnection(net::Stream& stream, std::unique_ptr<HttpService> service);
+  ~HttpConnection() override;
+
+  void on_bytes(ByteView bytes) override;
+  void on_writable() override;
+  void on_closed(net::CloseReason reason) override;
+
+ private:
+  // Sends what the engine gave and serves the request in it, then the next one, until one waits.
+  void apply(http::ServerEvents events);
+  void answer(http::Response response);
+  void set_flow();
+  void set_timer();
+  void on_timer();
+
+  net::Stream& stream_;
+  std::unique_ptr<HttpService> service_;
+  http::ServerConnection engine_;
+  // Inside serve(): an answer that comes now is kept here, so that a long pipeline of requests
+  // answered at once is a loop and not a recursion.
+  bool serving_ = false;
+  std::optional<http::Response> prompt_answer_;
+  bool paused_ = false;
+  bool closed_ = false;
+  TimerId timer_ = 0;
+  std::optional<Instant> timer_due_;
+  // Answers that come later hold it weakly, to see whether the connection still lives.
+  std::shared_ptr<HttpConnection*> self_;
+};
+
+}  // namespace linarite::gateway

@@ -1,0 +1,421 @@
+#include "hub/hub.h"
+
+#include <openssl/crypto.h>
+#include <prometheus/counter.h>
+
+#include <algorithm>
+#include <atomic>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "base/check.h"
+#include "hub/feedback_dispatcher.h"
+#include "hub/metrics.h"
+#include "hub/records.h"
+#include "wire/sas_token.h"
+
+namespace linarite::hub {
+namespace {
+
+constexpr store::PartitionId kPolicyPartition = 0;
+
+// The same on every machine and in every version: it decides where a device's data lies (FNV-1a).
+uint64_t stable_hash(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001b3ULL;
+  }
+  return hash;
+}
+
+}  // namespace
+
+struct Hub::State {
+  State(HubOptions hub_options, Parts hub_parts)
+      : options(std::move(hub_options)),
+        parts(std::move(hub_parts)),
+        metrics(parts.metrics),
+        hosts(options.host_names.begin(), options.host_names.end()) {}
+
+  std::shared_ptr<const PolicySet> policy_set() const {
+    const std::lock_guard lock(policies_mutex);
+    return policies;
+  }
+  void set_policies(std::vector<Policy> all) {
+    auto set = std::make_shared<const PolicySet>(std::move(all));
+    const std::lock_guard lock(policies_mutex);
+    policies = std::move(set);
+  }
+  Result<std::vector<Policy>> read_policies();
+  void open_policies(Reply<Status> reply);
+  void load_partition(size_t index, std::shared_ptr<std::atomic<size_t>> left,
+                      std::shared_ptr<Reply<Status>> reply);
+
+  const HubOptions options;
+  const Parts parts;
+  Metrics metrics;
+  const std::vector<std::string_view> hosts;
+  std::vector<std::unique_ptr<Partition>> partitions;
+  std::unique_ptr<FeedbackDispatcher> dispatcher;
+  std::atomic<ReceiverId> last_receiver{0};
+
+  // Every gateway looks policies up and a renewal replaces them: a pointer is copied under the
+  // mutex.
+  mutable std::mutex policies_mutex;
+  std::shared_ptr<const PolicySet> policies = std::make_shared<const PolicySet>();  // Guarded.
+  std::mutex closed_mutex;
+  std::map<ReceiverId, std::shared_ptr<bool>> closed;  // Guarded by closed_mutex.
+};
+
+Hub::Hub(HubOptions options, Parts parts)
+    : state_(std::make_unique<State>(std::move(options), std::move(parts))) {
+  State& s = *state_;
+  CHECK(!s.parts.loops.empty());
+  std::vector<Partition*> partitions;
+  for (uint32_t i = 0; i < s.parts.store.partition_count(); ++i) {
+    Loop& loop = *s.parts.loops[i % s.parts.loops.size()];
+    s.parts.store.attach(i, loop);
+    s.partitions.push_back(std::make_unique<Partition>(
+        Partition::Parts{.id = i,
+                         .options = s.options,
+                         .store = s.parts.store,
+                         .loop = loop,
+                         .random = s.parts.random,
+                         .log = s.parts.log,
+                         .metrics = s.metrics,
+                         .policies = [this] { return state_->policy_set(); }}));
+    partitions.push_back(s.partitions.back().get());
+  }
+  s.dispatcher = std::make_unique<FeedbackDispatcher>(*s.parts.loops[0], partitions);
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    partitions[i]->feedback().on_available([dispatcher = s.dispatcher.get(), i] {
+      dispatcher->loop().post([dispatcher, i] { dispatcher->available(i); });
+    });
+  }
+}
+
+Hub::~Hub() = default;
+
+void Hub::open(Reply<Status> reply) {
+  if (const Status ok = state_->options.check(); !ok) return reply(ok);
+  auto left = std::make_shared<std::atomic<size_t>>(state_->partitions.size());
+  auto shared = std::make_shared<Reply<Status>>(std::move(reply));
+  for (size_t i = 0; i < state_->partitions.size(); ++i) state_->load_partition(i, left, shared);
+}
+
+// The last partition that is loaded goes on to the policies; the first failure is the answer.
+void Hub::State::load_partition(size_t index, std::shared_ptr<std::atomic<size_t>> left,
+                                std::shared_ptr<Reply<Status>> reply) {
+  partitions[index]->loop().post([this, index, left, reply] {
+    const Status loaded = partitions[index]->load();
+    if (!loaded) {
+      // Others may still count down: the answer is given once, by whoever sets the count to 0.
+      if (left->exchange(0) != 0) (*reply)(loaded);
+      return;
+    }
+    size_t before = left->load();
+    while (before != 0 && !left->compare_exchange_weak(before, before - 1)) {
+    }
+    if (before == 1) {
+      partitions[kPolicyPartition]->loop().post(
+          [this, reply] { open_policies(std::move(*reply)); });
+    }
+  });
+}
+
+Result<std::vector<Policy>> Hub::State::read_policies() {
+  std::vector<Policy> all;
+  Status failure;
+  const Bytes begin(1, kPolicyKey);
+  const Bytes end(1, kPolicyKey + 1);
+  const Status scanned =
+      parts.store.scan(kPolicyPartition, begin, end, [&](std::string_view, std::string_view value) {
+        auto policy = decode_policy(value);
+        if (!policy) {
+          failure = std::unexpected(policy.error());
+          return false;
+        }
+        all.push_back(*std::move(policy));
+        return true;
+      });
+  if (!failure) return std::unexpected(failure.error());
+  if (!scanned) return std::unexpected(scanned.error());
+  return all;
+}
+
+void Hub::State::open_policies(Reply<Status> reply) {
+  auto all = read_policies();
+  if (!all) return reply(std::unexpected(all.error()));
+  if (!all->empty()) {
+    set_policies(*std::move(all));
+    return reply({});
+  }
+  std::vector<Policy> made = default_policies(parts.random);
+  store::Batch batch;
+  for (const Policy& policy : made) {
+    batch.put(record_key(kPolicyKey, policy.name), encode_policy(policy));
+  }
+  parts.store.commit(kPolicyPartition, std::move(batch),
+                     [this, made, reply = std::move(reply)](Status status) mutable {
+                       if (status) set_policies(std::move(made));
+                       reply(std::move(status));
+                     });
+}
+
+const HubOptions& Hub::options() const { return state_->options; }
+const Clock& Hub::clock() const { return state_->parts.loops[0]->clock(); }
+Random& Hub::random() const { return state_->parts.random; }
+size_t Hub::partition_count() const { return state_->partitions.size(); }
+std::shared_ptr<const PolicySet> Hub::policies() const { return state_->policy_set(); }
+
+Partition& Hub::partition_of(std::string_view device_id) const {
+  return *state_->partitions[stable_hash(device_id) % state_->partitions.size()];
+}
+
+Result<Principal> Hub::authenticate_policy(std::string_view token_text) const {
+  const auto refuse = [this](std::string message) {
+    state_->metrics.authentication_failures.Increment();
+    return fail(ErrorCode::kIotHubUnauthorizedAccess, std::move(message));
+  };
+  auto token = wire::parse_sas_token(token_text);
+  if (!token) return refuse(token.error().message);
+  const auto set = policies();
+  const Policy* policy = token->policy.empty() ? nullptr : set->find(token->policy);
+  const std::string_view primary = policy == nullptr ? std::string_view() : policy->primary_key;
+  const std::string_view secondary = policy == nullptr ? std::string_view() : policy->secondary_key;
+  // Computed for unknown policies too: the time must not tell which exist.
+  const wire::SasKeyMatch match = wire::sas_signature_match(*token, primary, secondary);
+  if (match == wire::SasKeyMatch::kNone) return refuse("the token's signature does not match");
+  if (!wire::audience_names_host(*token, state_->hosts)) {
+    return refuse("the token was made for another hub");
+  }
+  if (wire::sas_token_expired(*token, clock().wall())) return refuse("the token has expired");
+  return Principal{.kind = Principal::Kind::kPolicy,
+                   .name = policy->name,
+                   .rights = policy->rights,
+                   .token = *std::move(token),
+                   .key_fingerprint =
+                       key_fingerprint(match == wire::SasKeyMatch::kPrimary ? primary : secondary)};
+}
+
+Status Hub::allow(const Principal& principal, Action action, const Resource& resource) const {
+  if (principal.kind == Principal::Kind::kPolicy) {
+    const auto set = policies();
+    const Policy* policy = set->find(principal.name);
+    if (policy == nullptr ||
+        (key_fingerprint(policy->primary_key) != principal.key_fingerprint &&
+         key_fingerprint(policy->secondary_key) != principal.key_fingerprint)) {
+      return fail(ErrorCode::kIotHubUnauthorizedAccess, "the policy's key was renewed");
+    }
+  }
+  return hub::allow(principal, action, resource, state_->hosts, clock().wall());
+}
+
+bool Hub::policy_has_key(std::string_view policy_name, std::string_view key) const {
+  const auto set = policies();
+  const Policy* policy = set->find(policy_name);
+  static const std::string kNoKey(44, '=');
+  const auto same = [&](const std::string& expected) {
+    return expected.size() == key.size() &&
+           CRYPTO_memcmp(expected.data(), key.data(), key.size()) == 0;
+  };
+  const bool primary = same(policy == nullptr ? kNoKey : policy->primary_key);
+  const bool secondary = same(policy == nullptr ? kNoKey : policy->secondary_key);
+  return policy != nullptr && (primary || secondary);
+}
+
+Status Hub::health() const {
+  for (uint32_t i = 0; i < state_->parts.store.partition_count(); ++i) {
+    if (Status state = state_->parts.store.state(i); !state) return state;
+  }
+  return {};
+}
+
+void Hub::create_device(IdentityWrite write, Reply<Result<DeviceView>> reply) {
+  Partition& partition = partition_of(write.device_id);
+  partition.loop().dispatch(
+      [&partition, write = std::move(write), reply = std::move(reply)]() mutable {
+        partition.create_device(std::move(write), std::move(reply));
+      });
+}
+
+void Hub::update_device(IdentityWrite write, Condition condition, Reply<Result<DeviceView>> reply) {
+  Partition& partition = partition_of(write.device_id);
+  partition.loop().dispatch([&partition, write = std::move(write), condition = std::move(condition),
+                             reply = std::move(reply)]() mutable {
+    partition.update_device(std::move(write), std::move(condition), std::move(reply));
+  });
+}
+
+void Hub::delete_device(std::string device_id, Condition condition, Reply<Status> reply) {
+  Partition& partition = partition_of(device_id);
+  partition.loop().dispatch([&partition, id = std::move(device_id),
+                             condition = std::move(condition), reply = std::move(reply)]() mutable {
+    partition.delete_device(std::move(id), std::move(condition), std::move(reply));
+  });
+}
+
+void Hub::get_device(std::string device_id, Reply<Result<DeviceView>> reply) {
+  Partition& partition = partition_of(device_id);
+  partition.loop().dispatch(
+      [&partition, id = std::move(device_id), reply = std::move(reply)]() mutable {
+        reply(partition.get_device(id));
+      });
+}
+
+void Hub::send(std::string device_id, wire::C2dMessage message, Reply<Result<uint64_t>> reply) {
+  Partition& partition = partition_of(device_id);
+  partition.loop().dispatch([&partition, id = std::move(device_id), message = std::move(message),
+                             reply = std::move(reply)]() mutable {
+    partition.send(std::move(id), std::move(message), std::move(reply));
+  });
+}
+
+void Hub::purge(std::string device_id, Reply<Result<uint64_t>> reply) {
+  Partition& partition = partition_of(device_id);
+  partition.loop().dispatch(
+      [&partition, id = std::move(device_id), reply = std::move(reply)]() mutable {
+        partition.purge(std::move(id), std::move(reply));
+      });
+}
+
+namespace {
+
+// Asks each partition in turn, on its loop, and answers with what was gathered.
+template <class Gathered>
+void gather(const std::vector<std::unique_ptr<Partition>>& partitions, size_t index,
+            Gathered gathered, void (*visit)(const Partition&, Gathered&),
+            std::move_only_function<void(Gathered)> done) {
+  if (index == partitions.size()) return done(std::move(gathered));
+  partitions[index]->loop().post([&partitions, index, gathered = std::move(gathered), visit,
+                                  done = std::move(done)]() mutable {
+    visit(*partitions[index], gathered);
+    gather(partitions, index + 1, std::move(gathered), visit, std::move(done));
+  });
+}
+
+struct DeviceList {
+  size_t limit;
+  std::vector<DeviceView> views;
+};
+
+}  // namespace
+
+void Hub::list_devices(size_t limit, Reply<std::vector<DeviceView>> reply) {
+  gather<DeviceList>(
+      state_->partitions, 0, {limit, {}},
+      [](const Partition& partition, DeviceList& list) {
+        auto more = partition.list_devices(list.limit);
+        std::ranges::move(more, std::back_inserter(list.views));
+      },
+      [reply = std::move(reply)](DeviceList list) mutable {
+        std::ranges::sort(list.views, {}, [](const DeviceView& view) -> const std::string& {
+          return view.identity.device_id;
+        });
+        if (list.views.size() > list.limit) list.views.resize(list.limit);
+        reply(std::move(list.views));
+      });
+}
+
+void Hub::statistics(Reply<Statistics> reply) {
+  gather<Statistics>(
+      state_->partitions, 0, {},
+      [](const Partition& partition, Statistics& sum) {
+        const Statistics more = partition.statistics();
+        sum.devices += more.devices;
+        sum.enabled += more.enabled;
+        sum.disabled += more.disabled;
+        sum.connected += more.connected;
+      },
+      std::move(reply));
+}
+
+void Hub::renew_policy_key(std::string name, WhichKey which, Reply<Result<Policy>> reply) {
+  Loop& loop = state_->partitions[kPolicyPartition]->loop();
+  loop.dispatch([this, name = std::move(name), which, reply = std::move(reply)]() mutable {
+    std::vector<Policy> all = policies()->all();
+    const auto found = std::ranges::find(all, name, &Policy::name);
+    if (found == all.end()) {
+      return reply(fail(ErrorCode::kGenericNotFound, "no policy has this name"));
+    }
+    Policy policy = *found;
+    (which == WhichKey::kPrimary ? policy.primary_key : policy.secondary_key) =
+        generate_key(state_->parts.random);
+    store::Batch batch;
+    batch.put(record_key(kPolicyKey, name), encode_policy(policy));
+    state_->parts.store.commit(kPolicyPartition, std::move(batch),
+                               [this, policy, reply = std::move(reply)](Status status) mutable {
+                                 if (!status) return reply(std::unexpected(status.error()));
+                                 // Another renewal may have become durable meanwhile: only this
+                                 // policy is replaced.
+                                 std::vector<Policy> now = policies()->all();
+                                 *std::ranges::find(now, policy.name, &Policy::name) = policy;
+                                 state_->set_policies(std::move(now));
+                                 reply(std::move(policy));
+                               });
+  });
+}
+
+Hub::ReceiverId Hub::open_feedback_receiver(Loop& loop,
+                                            std::function<void(FeedbackBatch)> on_batch) {
+  const ReceiverId id = ++state_->last_receiver;
+  auto closed = std::make_shared<bool>(false);
+  {
+    const std::lock_guard lock(state_->closed_mutex);
+    state_->closed.emplace(id, closed);
+  }
+  FeedbackDispatcher* const dispatcher = state_->dispatcher.get();
+  dispatcher->loop().post([dispatcher, id, loop = &loop, on_batch = std::move(on_batch),
+                           closed = std::move(closed)]() mutable {
+    dispatcher->open(id,
+                     {.loop = loop, .on_batch = std::move(on_batch), .closed = std::move(closed)});
+  });
+  return id;
+}
+
+void Hub::add_feedback_credit(ReceiverId receiver, uint32_t credit) {
+  FeedbackDispatcher* const dispatcher = state_->dispatcher.get();
+  dispatcher->loop().post(
+      [dispatcher, receiver, credit] { dispatcher->add_credit(receiver, credit); });
+}
+
+void Hub::drain_feedback_credit(ReceiverId receiver, Reply<uint32_t> done) {
+  FeedbackDispatcher* const dispatcher = state_->dispatcher.get();
+  dispatcher->loop().post([dispatcher, receiver, done = std::move(done)]() mutable {
+    done(dispatcher->drain_credit(receiver));
+  });
+}
+
+void Hub::close_feedback_receiver(ReceiverId receiver) {
+  {
+    const std::lock_guard lock(state_->closed_mutex);
+    const auto found = state_->closed.find(receiver);
+    if (found == state_->closed.end()) return;
+    *found->second = true;
+    state_->closed.erase(found);
+  }
+  FeedbackDispatcher* const dispatcher = state_->dispatcher.get();
+  dispatcher->loop().post([dispatcher, receiver] { dispatcher->close(receiver); });
+}
+
+void Hub::receive_feedback(Reply<std::optional<FeedbackBatch>> reply) {
+  FeedbackDispatcher* const dispatcher = state_->dispatcher.get();
+  dispatcher->loop().post(
+      [dispatcher, reply = std::move(reply)]() mutable { dispatcher->take_one(std::move(reply)); });
+}
+
+void Hub::settle_feedback(FeedbackToken token, FeedbackSettlement how, Reply<Status> reply) {
+  const size_t index = static_cast<size_t>(token[0]) << 8U | token[1];
+  if (index >= state_->partitions.size()) {
+    return reply(fail(ErrorCode::kDeviceMessageLockLost, "the lock on this feedback has ended"));
+  }
+  Partition& partition = *state_->partitions[index];
+  partition.loop().dispatch([&partition, token, how, reply = std::move(reply)]() mutable {
+    partition.feedback().settle(token, how, std::move(reply));
+  });
+}
+
+}  // namespace linarite::hub

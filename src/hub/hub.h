@@ -1,0 +1,115 @@
+// The IoT hub: what gateways, the command line's server side and the simulator call. It spreads
+// devices over the partitions and holds what belongs to none of them: policies and feedback
+// receivers.
+//
+// Wiring: construct, open() before the loops run, use, close() on the way down. The hub must
+// outlive every gateway connection.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "base/loop.h"
+#include "base/random.h"
+#include "hub/feedback.h"
+#include "hub/identity.h"
+#include "hub/options.h"
+#include "hub/partition.h"
+#include "hub/permission.h"
+#include "hub/policies.h"
+#include "store/store.h"
+
+namespace prometheus {
+class Registry;
+}
+
+namespace linarite::hub {
+
+class Hub {
+ public:
+  // What the hub stands on; all must outlive it. Partition i of the store belongs to
+  // loops[i % loops.size()].
+  struct Parts {
+    store::Store& store;
+    std::vector<Loop*> loops;
+    Random& random;
+    Logger& log;
+    prometheus::Registry& metrics;
+  };
+
+  Hub(HubOptions options, Parts parts);
+  ~Hub();
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+
+  // Loads everything from the store, each partition on its own loop; on an empty store makes the
+  // default policies, durably. Once, with the loops running. kStoreCorrupt names the record that
+  // does not fit. Nothing else may be called before the reply.
+  void open(Reply<Status> reply);
+
+  const HubOptions& options() const;
+  const Clock& clock() const;
+  Random& random() const;
+
+  // --- Any thread.
+
+  Partition& partition_of(std::string_view device_id) const;
+  Loop& loop_of(std::string_view device_id) const { return partition_of(device_id).loop(); }
+  size_t partition_count() const;
+
+  // Verifies a token of a shared access policy ("SharedAccessSignature sr=...") for service
+  // endpoints. kIotHubUnauthorizedAccess (401002) for anything wrong with it; a token of a device
+  // key is wrong.
+  Result<Principal> authenticate_policy(std::string_view token) const;
+  // The permission table, and whether the principal's policy still has its key.
+  Status allow(const Principal& principal, Action action, const Resource& resource) const;
+  std::shared_ptr<const PolicySet> policies() const;
+
+  // Whether a shared access policy has this raw key (primary or secondary, base64 text); for SASL
+  // PLAIN at the Event Hubs form. Constant time.
+  bool policy_has_key(std::string_view policy, std::string_view key) const;
+
+  // The store's state: the first failure of any partition.
+  Status health() const;
+
+  // --- Any loop; each reply comes on the loop named in it, after everything it says is durable.
+
+  void create_device(IdentityWrite write, Reply<Result<DeviceView>> reply);
+  void update_device(IdentityWrite write, Condition condition, Reply<Result<DeviceView>> reply);
+  void delete_device(std::string device_id, Condition condition, Reply<Status> reply);
+  void get_device(std::string device_id, Reply<Result<DeviceView>> reply);
+  void list_devices(size_t limit, Reply<std::vector<DeviceView>> reply);
+  void statistics(Reply<Statistics> reply);
+  void send(std::string device_id, wire::C2dMessage message, Reply<Result<uint64_t>> reply);
+  void purge(std::string device_id, Reply<Result<uint64_t>> reply);
+
+  enum class WhichKey : uint8_t { kPrimary, kSecondary };
+  // A new random key for a policy; principals that used the old one are refused from then on.
+  void renew_policy_key(std::string policy, WhichKey which, Reply<Result<Policy>> reply);
+
+  // --- Feedback. Receivers compete; each batch goes to one of them.
+
+  using ReceiverId = uint64_t;
+  // `on_batch` is called on `loop`, once for each unit of credit at most.
+  ReceiverId open_feedback_receiver(Loop& loop, std::function<void(FeedbackBatch)> on_batch);
+  // The receiver takes `credit` more batches.
+  void add_feedback_credit(ReceiverId receiver, uint32_t credit);
+  // Takes unused credit back (AMQP drain); `done` tells how much it was.
+  void drain_feedback_credit(ReceiverId receiver, Reply<uint32_t> done);
+  // Batches it holds go back at once. A batch already on its way to it comes no more.
+  void close_feedback_receiver(ReceiverId receiver);
+  // One batch without a receiver (REST); nothing if none waits.
+  void receive_feedback(Reply<std::optional<FeedbackBatch>> reply);
+  // kDeviceMessageLockLost if the token no longer fits.
+  void settle_feedback(FeedbackToken token, FeedbackSettlement how, Reply<Status> reply);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace linarite::hub

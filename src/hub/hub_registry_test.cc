@@ -1,0 +1,227 @@
+// Identities and who may connect (service-protocol 5.1, 5.2; device-protocol 5).
+#include "hub/hub_fixture.h"
+
+namespace linarite::hub {
+namespace {
+
+class RegistryTest : public HubFixture {
+ protected:
+  int authenticate(const std::string& id, const std::string& token) {
+    return code(partition(id).authenticate_device(id, token));
+  }
+  static Condition etag(const std::string& value) { return {Condition::Kind::kEtag, value}; }
+};
+
+TEST_F(RegistryTest, CreateMakesKeysAndIds) {
+  const auto made = create("d1");
+  ASSERT_TRUE(made);
+  const Identity& identity = made->identity;
+  EXPECT_EQ(identity.status, DeviceStatus::kEnabled);
+  EXPECT_EQ(identity.primary_key.size(), 44U);
+  EXPECT_NE(identity.primary_key, identity.secondary_key);
+  EXPECT_FALSE(identity.etag.empty());
+  EXPECT_EQ(code(create("d1")), 409001);
+  restart();
+  EXPECT_EQ(get("d1")->identity, identity);
+}
+
+TEST_F(RegistryTest, GivenKeysAreTakenAndBadOnesRefused) {
+  const std::string good = "MDEyMzQ1Njc4OWFiY2RlZg==";  // 16 bytes
+  EXPECT_EQ(
+      create({.device_id = "a", .primary_key = good, .secondary_key = good})->identity.primary_key,
+      good);
+  EXPECT_EQ(code(create({.device_id = "b", .primary_key = good})), 400004);
+  EXPECT_EQ(code(create({.device_id = "b", .primary_key = "short", .secondary_key = good})),
+            400004);
+  EXPECT_EQ(code(create({.device_id = "b", .primary_key = "MDEy", .secondary_key = "MDEy"})),
+            400004);
+  EXPECT_TRUE(create({.device_id = "b", .primary_key = "", .secondary_key = ""}));
+  EXPECT_EQ(code(create({.device_id = "c", .status_reason = std::string(129, 'x')})), 400004);
+}
+
+TEST_F(RegistryTest, ConditionsFollowTheTable) {
+  EXPECT_EQ(code(update({.device_id = "d1"})), 404001);
+  EXPECT_EQ(code(remove("d1")), 404001);
+  const auto first = create("d1");
+  const auto second = update({.device_id = "d1", .status_reason = "x"}, etag(first->identity.etag));
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->identity.etag, first->identity.etag);
+  EXPECT_EQ(second->identity.primary_key, first->identity.primary_key);
+  EXPECT_EQ(code(update({.device_id = "d1"}, etag(first->identity.etag))), 412001);
+  EXPECT_EQ(code(remove("d1", etag(first->identity.etag))), 412001);
+  EXPECT_TRUE(remove("d1", etag(second->identity.etag)));
+  EXPECT_EQ(code(get("d1")), 404001);
+}
+
+TEST_F(RegistryTest, TwoWritesAtOnceRunOneAfterTheOther) {
+  std::string order;
+  for (int i = 0; i < 3; ++i) {
+    hub_->create_device({.device_id = "d1"}, {loop_, [&](const Result<DeviceView>& made) {
+                                                order += made ? "created " : "exists ";
+                                              }});
+  }
+  hub_->delete_device(
+      "d1", {}, {loop_, [&](const Status& gone) { order += gone ? "deleted " : "missing "; }});
+  run();
+  EXPECT_EQ(order, "created exists exists deleted ");
+}
+
+TEST_F(RegistryTest, ARecreatedDeviceHasAnotherGeneration) {
+  const auto first = create("d1");
+  ASSERT_TRUE(remove("d1"));
+  const auto second = create("d1");
+  EXPECT_NE(first->identity.generation_id, second->identity.generation_id);
+  EXPECT_EQ(authenticate("d1", device_token(*first)), 401003);
+  EXPECT_EQ(authenticate("d1", device_token(*second)), 0);
+}
+
+TEST_F(RegistryTest, ListsInOrderAndCounts) {
+  for (const char* id : {"c", "a", "b"}) ASSERT_TRUE(create(id));
+  ASSERT_TRUE(update({.device_id = "b", .status = DeviceStatus::kDisabled}));
+  std::string ids;
+  hub_->list_devices(2, {loop_, [&](const std::vector<DeviceView>& views) {
+                           for (const auto& view : views) ids += view.identity.device_id;
+                         }});
+  Statistics counted;
+  hub_->statistics({loop_, [&](Statistics statistics) { counted = statistics; }});
+  run();
+  EXPECT_EQ(ids, "ab");
+  EXPECT_EQ(counted.devices, 3U);
+  EXPECT_EQ(counted.enabled, 2U);
+  EXPECT_EQ(counted.disabled, 1U);
+}
+
+TEST_F(RegistryTest, ConnectionStateAndTimes) {
+  ASSERT_TRUE(create("d1"));
+  EXPECT_FALSE(get("d1")->connection_state_updated);
+  advance(seconds(5));
+  NotingLink link;
+  connect("d1", link);
+  EXPECT_TRUE(get("d1")->connected);
+  EXPECT_EQ(get("d1")->connection_state_updated, wall());
+  partition("d1").detach(link);
+  restart();
+  EXPECT_FALSE(get("d1")->connected);
+  EXPECT_EQ(get("d1")->connection_state_updated, wall());
+}
+
+TEST_F(RegistryTest, DisablingCutsTheConnectionAndIsDurable) {
+  const auto device = create("d1");
+  NotingLink link;
+  connect("d1", link);
+  const auto disabled = update({.device_id = "d1", .status = DeviceStatus::kDisabled});
+  ASSERT_TRUE(disabled);
+  EXPECT_EQ(disabled->identity.status_updated, wall());
+  EXPECT_EQ(link.disconnected, ErrorCode::kDeviceDisabled);
+  EXPECT_EQ(authenticate("d1", device_token(*device)), 403012);
+  restart();
+  EXPECT_EQ(authenticate("d1", device_token(*device)), 403012);
+  NotingLink again;
+  EXPECT_EQ(code(partition("d1").attach("d1", again)), 403012);
+}
+
+TEST_F(RegistryTest, NewKeysCutTheConnectionAndOldOnesNoLongerWork) {
+  const auto old = create("d1");
+  NotingLink link;
+  connect("d1", link);
+  const std::string key = "MDEyMzQ1Njc4OWFiY2RlZg==";
+  ASSERT_TRUE(update({.device_id = "d1", .primary_key = key, .secondary_key = key}));
+  EXPECT_EQ(link.disconnected, ErrorCode::kIotHubUnauthorized);
+  EXPECT_EQ(authenticate("d1", device_token(*old)), 401003);
+  EXPECT_EQ(authenticate("d1", device_token(*get("d1"))), 0);
+}
+
+TEST_F(RegistryTest, AChangeOfTheReasonDoesNotCutTheConnection) {
+  ASSERT_TRUE(create("d1"));
+  NotingLink link;
+  connect("d1", link);
+  ASSERT_TRUE(update({.device_id = "d1", .status_reason = "maintenance"}));
+  EXPECT_FALSE(link.disconnected);
+}
+
+TEST_F(RegistryTest, DeviceTokensOpenOnlyTheirDevice) {
+  const auto d1 = create("d1");
+  const auto d10 = create("d10");
+  EXPECT_EQ(authenticate("d1", device_token(*d1)), 0);
+  EXPECT_EQ(authenticate("d10", device_token(*d1)), 401003);
+  EXPECT_EQ(authenticate("d1", device_token(*d10)), 401003);
+  EXPECT_EQ(authenticate("unknown", device_token(*d1)), 401003);
+  const auto sign = [&](const std::string& audience, Duration lifetime) {
+    return *wire::make_sas_token(
+        {.audience = audience,
+         .key = d1->identity.secondary_key,
+         .policy = {},
+         .expiry = wall() + std::chrono::duration_cast<std::chrono::milliseconds>(lifetime)});
+  };
+  EXPECT_EQ(authenticate("d1", sign("LOCALHOST/devices/d1", hours(1))), 0);
+  EXPECT_EQ(authenticate("d1", sign("127.0.0.1", hours(1))), 401003);
+  EXPECT_EQ(authenticate("d1", sign("127.0.0.1/devices", hours(1))), 401003);
+  EXPECT_EQ(authenticate("d1", sign("other.example.com/devices/d1", hours(1))), 401003);
+  EXPECT_EQ(authenticate("d1", sign("127.0.0.1/devices/d1", -seconds(299))), 0);
+  EXPECT_EQ(authenticate("d1", sign("127.0.0.1/devices/d1", -seconds(302))), 401003);
+}
+
+TEST_F(RegistryTest, PolicyTokensStandInForDevices) {
+  ASSERT_TRUE(create("d1"));
+  EXPECT_EQ(authenticate("d1", policy_token("device")), 0);
+  EXPECT_EQ(authenticate("d1", policy_token("iothubowner", "127.0.0.1/devices/d1")), 0);
+  EXPECT_EQ(authenticate("d1", policy_token("device", "127.0.0.1/devices/d2")), 401003);
+  EXPECT_EQ(authenticate("d1", policy_token("service")), 401003);
+  EXPECT_EQ(authenticate("unknown", policy_token("device")), 401003);
+}
+
+TEST_F(RegistryTest, SessionsAreKeptUntilTheDeviceGoes) {
+  ASSERT_TRUE(create("d1"));
+  EXPECT_FALSE(partition("d1").load_session("d1")->has_value());
+  const Session session{.subscriptions = {{"devices/d1/messages/devicebound/#", 1, wall()}}};
+  bool saved = false;
+  partition("d1").save_session("d1", session,
+                               [&](const Status& status) { saved = status.has_value(); });
+  run();
+  EXPECT_TRUE(saved);
+  restart();
+  EXPECT_EQ(*partition("d1").load_session("d1"), session);
+  ASSERT_TRUE(remove("d1"));
+  ASSERT_TRUE(create("d1"));
+  EXPECT_FALSE(partition("d1").load_session("d1")->has_value());
+}
+
+TEST_F(RegistryTest, DefaultPoliciesAreKept) {
+  std::string names;
+  for (const Policy& policy : hub_->policies()->all()) names += policy.name + " ";
+  EXPECT_EQ(names, "iothubowner service device registryRead registryReadWrite ");
+  const std::string key = hub_->policies()->find("service")->primary_key;
+  restart();
+  EXPECT_EQ(hub_->policies()->find("service")->primary_key, key);
+}
+
+TEST_F(RegistryTest, ARenewedPolicyKeyEndsThoseWhoUsedIt) {
+  const std::string old_token = policy_token("service");
+  const auto principal = hub_->authenticate_policy(old_token);
+  ASSERT_TRUE(principal);
+  EXPECT_TRUE(hub_->allow(*principal, Action::kSendMessage, Resource::c2d_sender()));
+  const auto renewed = wait<Result<Policy>>([&](auto reply) {
+    hub_->renew_policy_key("service", Hub::WhichKey::kPrimary, std::move(reply));
+  });
+  ASSERT_TRUE(renewed);
+  EXPECT_EQ(code(hub_->allow(*principal, Action::kSendMessage, Resource::c2d_sender())), 401002);
+  EXPECT_EQ(code(hub_->authenticate_policy(old_token)), 401002);
+  EXPECT_TRUE(hub_->authenticate_policy(policy_token("service")));
+  restart();
+  EXPECT_EQ(code(hub_->authenticate_policy(old_token)), 401002);
+}
+
+TEST_F(RegistryTest, ServiceTokensMustBeOurs) {
+  const auto device = create("d1");
+  EXPECT_EQ(code(hub_->authenticate_policy(device_token(*device))), 401002);
+  EXPECT_EQ(code(hub_->authenticate_policy(policy_token("service", "other.example.com"))), 401002);
+  EXPECT_EQ(code(hub_->authenticate_policy("nonsense")), 401002);
+  const std::string token = policy_token("service");
+  advance(hours(1) + minutes(4));
+  EXPECT_TRUE(hub_->authenticate_policy(token));
+  advance(minutes(2));
+  EXPECT_EQ(code(hub_->authenticate_policy(token)), 401002);
+}
+
+}  // namespace
+}  // namespace linarite::hub

@@ -1,0 +1,47 @@
+#include "hub/options.h"
+
+namespace linarite::hub {
+namespace {
+
+template <class T>
+bool within(T value, T low, T high) {
+  return low <= value && value <= high;
+}
+
+}  // namespace
+
+Status HubOptions::check() const {
+  const auto invalid = [](const char* text) { return fail(ErrorCode::kArgumentInvalid, text); };
+  const Duration minute = minutes(1);
+  const Duration two_days = hours(48);
+  if (host_names.empty() || host_names[0].empty()) return invalid("the hub needs a host name");
+  if (!within(c2d.queue_depth_max, 1U, 1'000'000U)) {
+    return invalid("c2d.queue_depth_max must be 1 to 1000000");
+  }
+  if (c2d.queue_bytes_max < 65536) return invalid("c2d.queue_bytes_max must be at least 65536");
+  if (!within(c2d.ttl_max, minute, two_days)) {
+    return invalid("c2d.ttl_max must be 1 minute to 2 days");
+  }
+  if (!within(c2d.default_ttl, minute, c2d.ttl_max)) {
+    return invalid("c2d.default_ttl must be 1 minute to c2d.ttl_max");
+  }
+  if (!within<Duration>(c2d.lock_duration, seconds(5), seconds(300))) {
+    return invalid("c2d.lock_duration must be 5 to 300 seconds");
+  }
+  if (!within(c2d.delivery_count_max, 1U, 100U)) {
+    return invalid("c2d.delivery_count_max must be 1 to 100");
+  }
+  if (!within(feedback.ttl, minute, two_days)) {
+    return invalid("feedback.ttl must be 1 minute to 2 days");
+  }
+  if (!within<Duration>(feedback.lock_duration, seconds(5), seconds(300))) {
+    return invalid("feedback.lock_duration must be 5 to 300 seconds");
+  }
+  if (!within(feedback.delivery_count_max, 1U, 100U)) {
+    return invalid("feedback.delivery_count_max must be 1 to 100");
+  }
+  if (device_count_max == 0) return invalid("device_count_max must be at least 1");
+  return {};
+}
+
+}  // namespace linarite::hub

@@ -1,0 +1,54 @@
+// What an operator may set about the hub's rules. Defaults are the original's
+// (service-protocol 2.5, 3.1; device-protocol 6); each field's bounds are checked by check().
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+
+namespace linarite::hub {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+struct C2dOptions {
+  uint32_t queue_depth_max = 50;             // Pending messages of one device; 1 to 1,000,000.
+  uint64_t queue_bytes_max = 256ULL << 20U;  // Bytes of pending messages of one device.
+  Duration default_ttl = hours(1);           // 1 minute to 2 days.
+  Duration ttl_max = hours(48);
+  Duration lock_duration = seconds(60);  // Of a message received without a connection.
+  uint32_t delivery_count_max = 10;      // 1 to 100.
+  // False: a device that subscribes for the first time gets everything that waits for it. True:
+  // what was sent before its first subscription is dead-lettered as Rejected (device-protocol 6.7).
+  bool strict_subscription_time = false;
+};
+
+struct FeedbackOptions {
+  Duration ttl = hours(1);               // 1 minute to 2 days.
+  Duration lock_duration = seconds(60);  // 5 to 300 seconds.
+  uint32_t delivery_count_max = 10;      // 1 to 100.
+  // False: a record leaves as soon as a receiver has credit. True: a batch is closed at 64 records
+  // or 15 seconds after the previous one, as the original does.
+  bool batched = false;
+};
+
+struct HubOptions {
+  // host_names[0] is the hub's name in connection strings and feedback; the others are aliases that
+  // tokens may be made for. Lower case, without ports.
+  std::vector<std::string> host_names = {"127.0.0.1", "localhost"};
+  C2dOptions c2d;
+  FeedbackOptions feedback;
+  uint32_t device_count_max = 1'000'000;
+  // Message bodies kept in memory between enqueue and delivery, per partition; above it they are
+  // read from the store again.
+  uint64_t message_cache_bytes = 64ULL << 20U;
+
+  // kArgumentInvalid naming the first field that is out of its bounds.
+  Status check() const;
+};
+
+}  // namespace linarite::hub

@@ -1,0 +1,273 @@
+#include "hub/partition.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "hub/device.h"
+#include "wire/sas_token.h"
+
+namespace linarite::hub {
+namespace {
+
+// Sequence numbers are taken from the store in blocks, so that none is used twice after a crash
+// although the store is told only once in a block.
+constexpr uint64_t kSequenceBlock = 1U << 16U;
+
+}  // namespace
+
+Partition::Partition(Parts parts)
+    : parts_(std::move(parts)),
+      feedback_({.partition = parts_.id,
+                 .options = parts_.options.feedback,
+                 .store = parts_.store,
+                 .loop = parts_.loop,
+                 .random = parts_.random,
+                 .metrics = parts_.metrics,
+                 .device_exists = [this](const FeedbackRecord& record) {
+                   const DevicePtr device = find(record.device_id);
+                   return device && device->identity.generation_id == record.device_generation_id;
+                 }}) {}
+
+Partition::~Partition() = default;
+
+Status Partition::load() {
+  Status failure;
+  const Status scanned =
+      parts_.store.scan(parts_.id, {}, {}, [&](std::string_view key, std::string_view value) {
+        failure = load_record(key, value);
+        return failure.has_value();
+      });
+  if (!failure) return failure;
+  if (!scanned) return scanned;
+  // Numbers of the last block may have been used by what is already gone again.
+  next_sequence_ = reserved_sequence_;
+  std::unordered_map<uint64_t, Device*>().swap(loaded_owners_);
+  arm_expiry();
+  return {};
+}
+
+// Keys come in their order, so the connection times come before the device and the device before
+// its messages: times wait in a device entry without an identity until it comes.
+Status Partition::load_record(std::string_view key, std::string_view value) {
+  switch (key.empty() ? '\0' : key.front()) {
+    case kConnectionKey: {
+      auto times = decode_connection_times(value);
+      if (!times) return std::unexpected(times.error());
+      auto device = std::make_shared<Device>();
+      device->times = *times;
+      devices_.emplace(std::string(key.substr(1)), std::move(device));
+      return {};
+    }
+    case kDeviceKey:
+      return load_device(value);
+    case kFeedbackKey: {
+      const auto sequence = key_sequence(key);
+      auto record = decode_feedback(value);
+      if (!sequence) return fail(ErrorCode::kStoreCorrupt, "a feedback key can't be read");
+      if (!record) return std::unexpected(record.error());
+      feedback_.add_loaded(*sequence, *record);
+      return {};
+    }
+    case kMessageKey:
+    case kCountKey:
+      return load_message(key, value);
+    case kReservedKey: {
+      const auto reserved = decode_number(value);
+      if (!reserved) return std::unexpected(reserved.error());
+      reserved_sequence_ = *reserved;
+      return {};
+    }
+    case kPolicyKey:   // Read by Hub.
+    case kSessionKey:  // Read when its device connects.
+      return {};
+    default:
+      return fail(ErrorCode::kStoreCorrupt, "the store holds a record of an unknown kind");
+  }
+}
+
+Status Partition::load_device(std::string_view value) {
+  auto identity = decode_identity(value);
+  if (!identity) return std::unexpected(identity.error());
+  DevicePtr& device = devices_[identity->device_id];
+  if (!device) device = std::make_shared<Device>();
+  device->identity = *std::move(identity);
+  count(device->identity, +1);
+  return {};
+}
+
+Status Partition::load_message(std::string_view key, std::string_view value) {
+  const auto sequence = key_sequence(key);
+  if (!sequence) return fail(ErrorCode::kStoreCorrupt, "a message key can't be read");
+  if (key.front() == kCountKey) {
+    const auto count = decode_number(value);
+    if (!count) return std::unexpected(count.error());
+    const auto owner = loaded_owners_.find(*sequence);
+    if (owner == loaded_owners_.end()) {
+      return fail(ErrorCode::kStoreCorrupt, "a delivery count belongs to no message");
+    }
+    owner->second->queue.find(*sequence)->delivery_count = static_cast<uint32_t>(*count);
+    return {};
+  }
+  const auto header = decode_message_header(value);
+  if (!header) return std::unexpected(header.error());
+  const DevicePtr device = find(header->device_id);
+  if (!device) return fail(ErrorCode::kStoreCorrupt, "a stored message belongs to no device");
+  Message& message = device->queue.add({.sequence = *sequence,
+                                        .expiry = header->expiry,
+                                        .size = header->size,
+                                        .state = Message::State::kReady,
+                                        .ack = header->ack});
+  loaded_owners_.emplace(*sequence, device.get());
+  watch_expiry(*device, message.expiry);
+  parts_.metrics.messages_pending.Increment();
+  return {};
+}
+
+Partition::DevicePtr Partition::find(std::string_view device_id) const {
+  const auto found = devices_.find(device_id);
+  return found == devices_.end() || found->second->identity.device_id.empty() ? nullptr
+                                                                              : found->second;
+}
+
+void Partition::commit(store::Batch batch, StatusDone done) {
+  parts_.store.commit(parts_.id, std::move(batch),
+                      [this, done = std::move(done)](Status s) mutable {
+                        if (!s) parts_.metrics.store_failures.Increment();
+                        done(std::move(s));
+                      });
+}
+
+uint64_t Partition::next_sequence(store::Batch& batch) {
+  if (next_sequence_ >= reserved_sequence_) {
+    reserved_sequence_ = next_sequence_ + kSequenceBlock;
+    batch.put(Bytes(1, kReservedKey), encode_number(reserved_sequence_));
+  }
+  return next_sequence_++;
+}
+
+Result<Principal> Partition::authenticate_device(std::string_view device_id,
+                                                 std::string_view token_text) {
+  const auto refuse = [this](std::string message) {
+    parts_.metrics.authentication_failures.Increment();
+    return fail(ErrorCode::kIotHubUnauthorized, std::move(message));
+  };
+  auto token = wire::parse_sas_token(token_text);
+  if (!token) return refuse(token.error().message);
+  const DevicePtr device = find(device_id);
+  const auto policies = parts_.policies();
+  const Policy* policy = token->policy.empty() ? nullptr : policies->find(token->policy);
+
+  Principal principal;
+  std::string_view primary;
+  std::string_view secondary;
+  const bool by_device = token->policy.empty();
+  const bool sas = device && device->identity.authentication == AuthenticationType::kSas;
+  if (by_device && sas) {
+    primary = device->identity.primary_key;
+    secondary = device->identity.secondary_key;
+  } else if (policy != nullptr && has(policy->rights, Right::kDeviceConnect)) {
+    primary = policy->primary_key;
+    secondary = policy->secondary_key;
+  }
+  // Everything is computed before anything is decided, so that an unknown device takes as long as a
+  // known one (reliability 3.4).
+  const bool signed_by_key = wire::sas_signature_matches(*token, primary, secondary);
+  const std::vector<std::string_view> hosts(parts_.options.host_names.begin(),
+                                            parts_.options.host_names.end());
+  const std::string_view path[] = {"devices", device_id};
+  const bool audience = wire::audience_covers(*token, hosts, path, by_device ? 2 : 0);
+  const bool expired = wire::sas_token_expired(*token, wall());
+
+  if (!signed_by_key) return refuse("the token's signature does not match");
+  if (!audience) return refuse("the token was made for another resource");
+  if (expired) return refuse("the token has expired");
+  if (!sas) return refuse("the device is unknown or does not use keys");
+  if (device->deleting) return refuse("the device is unknown or does not use keys");
+  if (device->identity.status == DeviceStatus::kDisabled) {
+    return fail(ErrorCode::kDeviceDisabled, "the device is disabled");
+  }
+  principal.kind = by_device ? Principal::Kind::kDevice : Principal::Kind::kPolicy;
+  principal.name = by_device ? std::string(device_id) : policy->name;
+  principal.rights = by_device ? Rights{0} : policy->rights;
+  principal.token = *std::move(token);
+  return principal;
+}
+
+Status Partition::attach(std::string_view device_id, DeviceLink& link) {
+  const DevicePtr device = find(device_id);
+  if (!device || device->deleting) return fail(ErrorCode::kDeviceNotFound);
+  if (device->identity.status == DeviceStatus::kDisabled) return fail(ErrorCode::kDeviceDisabled);
+  CHECK(!links_.contains(&link));
+  if (DeviceLink* const older = device->link) {
+    unlink(*device);
+    older->disconnect(
+        {ErrorCode::kConnectionForcefullyClosedOnNewConnection, "the device connected again"});
+  }
+  device->link = &link;
+  links_.emplace(&link, device);
+  parts_.metrics.devices_connected.Increment();
+  write_connection_times(*device);
+  return {};
+}
+
+void Partition::detach(DeviceLink& link) {
+  const auto found = links_.find(&link);
+  if (found == links_.end()) return;
+  const DevicePtr device = found->second;
+  unlink(*device);
+  write_connection_times(*device);
+}
+
+// Forgets the link; what it had in flight goes back to its place (device-protocol 6.4).
+void Partition::unlink(Device& device) {
+  links_.erase(device.link);
+  device.link = nullptr;
+  device.window = 0;
+  parts_.metrics.devices_connected.Decrement();
+  if (device.in_flight > 0) {
+    device.queue.for_each([&](Message& message) {
+      if (message.state == Message::State::kLocked && message.linked) unlock(device, message);
+    });
+  }
+  CHECK(device.in_flight == 0);
+}
+
+// Not waited for: losing the last change of a connection state in a crash harms nobody, for after
+// it every device is disconnected.
+void Partition::write_connection_times(Device& device) {
+  if (device.deleting) return;
+  device.times = ConnectionTimes{.state_updated = wall(), .last_activity = wall()};
+  store::Batch batch;
+  batch.put(record_key(kConnectionKey, device.identity.device_id),
+            encode_connection_times(*device.times));
+  commit(std::move(batch), [](const Status&) {});
+}
+
+Result<std::optional<Session>> Partition::load_session(std::string_view device_id) {
+  const auto value = parts_.store.get(parts_.id, record_key(kSessionKey, device_id));
+  if (!value) return std::unexpected(value.error());
+  if (!*value) return std::nullopt;
+  auto session = decode_session(**value);
+  if (!session) return std::unexpected(session.error());
+  return *std::move(session);
+}
+
+void Partition::save_session(std::string_view device_id, const Session& session, StatusDone done) {
+  CHECK(session.subscriptions.size() <= kSessionSubscriptionsMax);
+  const DevicePtr device = find(device_id);
+  if (!device || device->deleting) return done(fail(ErrorCode::kDeviceNotFound));
+  store::Batch batch;
+  batch.put(record_key(kSessionKey, device_id), encode_session(session));
+  commit(std::move(batch), std::move(done));
+}
+
+void Partition::erase_session(std::string_view device_id, StatusDone done) {
+  store::Batch batch;
+  batch.erase(record_key(kSessionKey, device_id));
+  commit(std::move(batch), std::move(done));
+}
+
+}  // namespace linarite::hub

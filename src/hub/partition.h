@@ -1,0 +1,213 @@
+// Everything of the devices of one partition: identities, message queues, sessions, pending
+// feedback. A partition belongs to one loop and lives in one partition of the store; all of its
+// methods are called on that loop, and replies of its operations come back there. Nothing is
+// answered before it is durable.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "base/loop.h"
+#include "base/random.h"
+#include "hub/c2d_queue.h"
+#include "hub/device_link.h"
+#include "hub/feedback.h"
+#include "hub/feedback_queue.h"
+#include "hub/identity.h"
+#include "hub/metrics.h"
+#include "hub/options.h"
+#include "hub/permission.h"
+#include "hub/policies.h"
+#include "hub/records.h"
+#include "hub/session.h"
+#include "store/store.h"
+#include "wire/c2d_message.h"
+
+namespace linarite::hub {
+
+template <class T>
+using Done = std::move_only_function<void(Result<T>)>;
+using StatusDone = std::move_only_function<void(Status)>;
+
+struct Statistics {
+  uint64_t devices = 0;
+  uint64_t enabled = 0;
+  uint64_t disabled = 0;
+  uint64_t connected = 0;
+};
+
+class Partition {
+ public:
+  struct Parts {
+    store::PartitionId id;
+    const HubOptions& options;
+    store::Store& store;
+    Loop& loop;
+    Random& random;
+    Logger& log;
+    Metrics& metrics;
+    std::function<std::shared_ptr<const PolicySet>()> policies;
+  };
+  explicit Partition(Parts parts);
+  ~Partition();
+  Partition(const Partition&) = delete;
+  Partition& operator=(const Partition&) = delete;
+
+  // Reads everything of this partition from the store. Once, before anything else.
+  Status load();
+
+  Loop& loop() const { return parts_.loop; }
+  FeedbackQueue& feedback() { return feedback_; }
+
+  // --- The device's side, for gateways on this loop.
+
+  // Who connects: the device id of the connection and the token it presented. Any failure of the
+  // credentials is kIotHubUnauthorized and takes the same time for known and unknown devices; only
+  // with good credentials kDeviceDisabled is told apart (device-protocol 1.4, 5.5).
+  Result<Principal> authenticate_device(std::string_view device_id, std::string_view token);
+
+  // Makes `link` the one connection of the device; an older one is disconnected first. The link
+  // must call detach() before it is destroyed, unless the hub disconnected it. kDeviceNotFound or
+  // kDeviceDisabled if the identity changed since it was authenticated.
+  Status attach(std::string_view device_id, DeviceLink& link);
+  // Messages delivered and not settled go back to their places at once, delivery count unchanged.
+  // A no-op for a link that is not attached.
+  void detach(DeviceLink& link);
+
+  // Starts (or changes the window of) delivery to an attached link: at most `window` messages are
+  // unsettled at any time; 0 stops delivery. `since` is when the device first subscribed, used
+  // under C2dOptions::strict_subscription_time. Messages may be delivered from inside the call.
+  void open_delivery(DeviceLink& link, uint32_t window, WallTime since);
+
+  // Settle one delivery of an attached link. `done` comes after the decision is durable and says
+  // kDeviceMessageLockLost if the lock no longer fits. The place in the window is free at once.
+  void complete(DeviceLink& link, LockToken lock, StatusDone done);
+  void abandon(DeviceLink& link, LockToken lock, StatusDone done);
+  void reject(DeviceLink& link, LockToken lock, StatusDone done);
+
+  // The same without a connection: the lock runs for C2dOptions::lock_duration. Nothing if no
+  // message is ready.
+  struct Received {
+    LockToken lock;
+    wire::C2dMessage message;
+    WallTime enqueued;
+    uint32_t delivery_count = 0;
+  };
+  Result<std::optional<Received>> receive(std::string_view device_id);
+  enum class Settlement : uint8_t { kComplete, kAbandon, kReject };
+  void settle(std::string_view device_id, LockToken lock, Settlement how, StatusDone done);
+
+  // Persistent sessions, one per device. Loading is immediate; nothing if there is none.
+  Result<std::optional<Session>> load_session(std::string_view device_id);
+  void save_session(std::string_view device_id, const Session& session, StatusDone done);
+  void erase_session(std::string_view device_id, StatusDone done);
+
+  // --- The back end's side; Hub calls these on the right loop.
+
+  void create_device(IdentityWrite write, Done<DeviceView> done);
+  void update_device(IdentityWrite write, Condition condition, Done<DeviceView> done);
+  void delete_device(std::string device_id, Condition condition, StatusDone done);
+  Result<DeviceView> get_device(std::string_view device_id) const;
+  // At most `limit`, in order of the ids.
+  std::vector<DeviceView> list_devices(size_t limit) const;
+  Statistics statistics() const;
+
+  // Queues a message; the sequence number comes once it is durable. Errors: service-protocol 2.3.
+  void send(std::string device_id, wire::C2dMessage message, Done<uint64_t> done);
+  // Removes all messages of the device; how many.
+  void purge(std::string device_id, Done<uint64_t> done);
+
+ private:
+  struct Device;
+  using DevicePtr = std::shared_ptr<Device>;
+  using Message = QueuedMessage;
+  // Messages that end together, and the feedback that tells of it.
+  struct Endings {
+    Outcome outcome;
+    std::vector<uint64_t> sequences;
+    std::vector<std::pair<uint64_t, FeedbackRecord>> feedback;
+  };
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
+  template <class T>
+  using ByName = std::unordered_map<std::string, T, NameHash, std::equal_to<>>;
+
+  // partition.cc
+  Status load_record(std::string_view key, std::string_view value);
+  Status load_device(std::string_view value);
+  Status load_message(std::string_view key, std::string_view value);
+  DevicePtr find(std::string_view device_id) const;
+  WallTime wall() const { return parts_.loop.clock().wall(); }
+  void commit(store::Batch batch, StatusDone done);
+  uint64_t next_sequence(store::Batch& batch);
+  void write_connection_times(Device& device);
+  void unlink(Device& device);
+
+  // partition_registry.cc
+  void run_identity_write(const std::string& device_id, Task task);
+  void end_identity_write(const std::string& device_id);
+  void create_now(IdentityWrite write, Done<DeviceView> done);
+  void update_now(IdentityWrite write, const Condition& condition, Done<DeviceView> done);
+  void delete_now(const std::string& device_id, const Condition& condition, StatusDone done);
+  void updated(Device& device, Identity identity);
+  void deleted(Device& device);
+  DeviceView view(const Device& device) const;
+  std::string new_generation_id();
+  void count(const Identity& identity, int by);
+
+  // partition_queue.cc
+  Result<DevicePtr> admit(std::string_view device_id, const wire::C2dMessage& message);
+  void enqueued(const DevicePtr& device, uint64_t sequence, const Status& status);
+  void pump(const DevicePtr& device);
+  bool deliver_next(const DevicePtr& device);
+  bool load_body(Device& device, Message& message);
+  void remember_id(Message& message, const wire::C2dMessage& body);
+  void drop_body(Message& message);
+  void lock(Device& device, Message& message, bool linked);
+  void unlock(Device& device, Message& message);
+  Result<Message*> locked_message(Device* device, LockToken token) const;
+  void end(const DevicePtr& device, Message& message, Outcome outcome, StatusDone done);
+  void end_all(const DevicePtr& device, std::span<Message*> messages, Outcome outcome,
+               StatusDone done);
+  void end_in(store::Batch& batch, Device& device, Message& message, Endings& endings);
+  void ended(const DevicePtr& device, Endings endings);
+  void give_back(const DevicePtr& device, Message& message, StatusDone done);
+  void settle_message(const DevicePtr& device, LockToken token, Settlement how, StatusDone done);
+  void watch_expiry(Device& device, WallTime when);
+  void arm_expiry();
+  void expire_due();
+  void expire(const DevicePtr& device);
+
+  Parts parts_;
+  ByName<DevicePtr> devices_;
+  std::unordered_map<DeviceLink*, DevicePtr> links_;
+  std::unordered_map<uint64_t, Device*> loaded_owners_;  // Message to device, while loading.
+  // Writes of one identity run one after the other: those that wait, by device id.
+  ByName<std::deque<Task>> identity_writes_;
+  FeedbackQueue feedback_;
+  Statistics totals_;  // Without `connected`.
+  int64_t last_generation_ = 0;
+  uint64_t next_sequence_ = 1;
+  uint64_t reserved_sequence_ = 1;  // The store knows that numbers below it may be used.
+  uint64_t cached_bytes_ = 0;
+  // Each device with something that may expire, once, under the time it is to be looked at and
+  // its number, so that a run can be repeated.
+  std::map<std::pair<WallTime, uint64_t>, Device*> expiries_;
+  uint64_t last_device_number_ = 0;
+  TimerId expiry_timer_ = 0;
+};
+
+}  // namespace linarite::hub

@@ -1,0 +1,332 @@
+// Identities: create, read, list, update, delete (service-protocol 5.2).
+#include <fmt/format.h>
+#include <prometheus/gauge.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/base64.h"
+#include "hub/device.h"
+#include "hub/partition.h"
+
+namespace linarite::hub {
+namespace {
+
+constexpr size_t kEtagSize = 9;  // Random bytes: 12 characters of base64 without padding.
+constexpr size_t kStatusReasonMax = 128;
+
+bool is_thumbprint(std::string_view text) {
+  if (text.empty()) return true;
+  if (text.size() != 40 && text.size() != 64) return false;
+  return std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+bool is_key(std::string_view text) {
+  const auto bytes = base64_decode(text);
+  return bytes && bytes->size() >= 16 && bytes->size() <= 64;
+}
+
+// Takes what the write sets; keys and thumbprints that do not belong to the authentication type go.
+void apply(const IdentityWrite& write, Identity& identity) {
+  if (write.status) identity.status = *write.status;
+  if (write.status_reason) identity.status_reason = *write.status_reason;
+  if (write.iot_edge) identity.iot_edge = *write.iot_edge;
+  if (write.device_scope) identity.device_scope = *write.device_scope;
+  if (write.authentication) identity.authentication = *write.authentication;
+  const auto take = [](const std::optional<std::string>& from, std::string& to) {
+    if (from && !from->empty()) to = *from;
+  };
+  take(write.primary_key, identity.primary_key);
+  take(write.secondary_key, identity.secondary_key);
+  take(write.primary_thumbprint, identity.primary_thumbprint);
+  take(write.secondary_thumbprint, identity.secondary_thumbprint);
+  if (identity.authentication != AuthenticationType::kSas) {
+    identity.primary_key.clear();
+    identity.secondary_key.clear();
+  }
+  if (identity.authentication != AuthenticationType::kSelfSigned) {
+    identity.primary_thumbprint.clear();
+    identity.secondary_thumbprint.clear();
+  }
+}
+
+Status check_identity(const Identity& identity) {
+  const auto invalid = [](const char* text) { return fail(ErrorCode::kArgumentInvalid, text); };
+  if (identity.status_reason.size() > kStatusReasonMax) {
+    return invalid("statusReason is longer than 128 characters");
+  }
+  if (identity.authentication == AuthenticationType::kSas &&
+      (!is_key(identity.primary_key) || !is_key(identity.secondary_key))) {
+    return invalid("a symmetric key must be base64 of 16 to 64 bytes");
+  }
+  if (identity.authentication == AuthenticationType::kSelfSigned) {
+    if (identity.primary_thumbprint.empty() && identity.secondary_thumbprint.empty()) {
+      return invalid("a self-signed device needs a thumbprint");
+    }
+    if (!is_thumbprint(identity.primary_thumbprint) ||
+        !is_thumbprint(identity.secondary_thumbprint)) {
+      return invalid("a thumbprint must be 40 or 64 hex characters");
+    }
+  }
+  return {};
+}
+
+Status check_condition(const Condition& condition, const Identity& identity) {
+  if (condition.kind == Condition::Kind::kEtag && condition.etag != identity.etag) {
+    return fail(ErrorCode::kPreconditionFailed, "the etag is not the identity's");
+  }
+  return {};
+}
+
+// One key given without the other is a mistake (service-protocol 5.2).
+bool one_key_only(const IdentityWrite& write) {
+  const auto given = [](const std::optional<std::string>& key) { return key && !key->empty(); };
+  return given(write.primary_key) != given(write.secondary_key);
+}
+
+}  // namespace
+
+// Runs the task when no other write of this identity is under way; each task ends by
+// end_identity_write().
+void Partition::run_identity_write(const std::string& device_id, Task task) {
+  const auto [waiting, first] = identity_writes_.try_emplace(device_id);
+  if (first) {
+    task();
+  } else {
+    waiting->second.push_back(std::move(task));
+  }
+}
+
+void Partition::end_identity_write(const std::string& device_id) {
+  const auto found = identity_writes_.find(device_id);
+  if (found->second.empty()) {
+    identity_writes_.erase(found);
+    return;
+  }
+  Task next = std::move(found->second.front());
+  found->second.pop_front();
+  parts_.loop.post(std::move(next));
+}
+
+void Partition::create_device(IdentityWrite write, Done<DeviceView> done) {
+  const std::string id = write.device_id;
+  run_identity_write(id, [this, write = std::move(write), done = std::move(done)]() mutable {
+    create_now(std::move(write), std::move(done));
+  });
+}
+
+void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
+  Identity identity{.device_id = write.device_id};
+  const auto refuse = [&](Error error) {
+    done(std::unexpected(std::move(error)));
+    end_identity_write(identity.device_id);
+  };
+  if (find(write.device_id)) {
+    return refuse({ErrorCode::kDeviceAlreadyExists, "a device with this id exists"});
+  }
+  if (one_key_only(write)) {
+    return refuse({ErrorCode::kArgumentInvalid, "both symmetric keys must be given, or none"});
+  }
+  if (!write.authentication && write.primary_thumbprint && !write.primary_thumbprint->empty()) {
+    write.authentication = AuthenticationType::kSelfSigned;
+  }
+  identity.primary_key = generate_key(parts_.random);
+  identity.secondary_key = generate_key(parts_.random);
+  apply(write, identity);
+  if (const Status ok = check_identity(identity); !ok) return refuse(ok.error());
+  identity.generation_id = new_generation_id();
+  identity.etag = base64_encode(parts_.random.bytes(kEtagSize));
+  if (identity.iot_edge && identity.device_scope.empty()) {
+    identity.device_scope =
+        "ms-azure-iot-edge://" + identity.device_id + "-" + identity.generation_id;
+  }
+  store::Batch batch;
+  batch.put(record_key(kDeviceKey, identity.device_id), encode_identity(identity));
+  commit(std::move(batch), [this, identity, done = std::move(done)](Status status) mutable {
+    const std::string id = identity.device_id;
+    if (status) {
+      auto device = std::make_shared<Device>();
+      device->identity = std::move(identity);
+      count(device->identity, +1);
+      // Known before it is answered: the answer may run the next request at once.
+      devices_.insert_or_assign(id, device);
+      done(view(*device));
+    } else {
+      done(std::unexpected(status.error()));
+    }
+    end_identity_write(id);
+  });
+}
+
+void Partition::update_device(IdentityWrite write, Condition condition, Done<DeviceView> done) {
+  const std::string id = write.device_id;
+  run_identity_write(id, [this, write = std::move(write), condition = std::move(condition),
+                          done = std::move(done)]() mutable {
+    update_now(std::move(write), condition, std::move(done));
+  });
+}
+
+void Partition::update_now(IdentityWrite write, const Condition& condition, Done<DeviceView> done) {
+  const auto refuse = [&](Error error) {
+    done(std::unexpected(std::move(error)));
+    end_identity_write(write.device_id);
+  };
+  const DevicePtr device = find(write.device_id);
+  if (!device) return refuse({ErrorCode::kDeviceNotFound, "no device has this id"});
+  if (const Status ok = check_condition(condition, device->identity); !ok)
+    return refuse(ok.error());
+  if (one_key_only(write)) {
+    return refuse({ErrorCode::kArgumentInvalid, "both symmetric keys must be given, or none"});
+  }
+  Identity identity = device->identity;
+  apply(write, identity);
+  if (identity.authentication == AuthenticationType::kSas && identity.primary_key.empty()) {
+    identity.primary_key = generate_key(parts_.random);
+    identity.secondary_key = generate_key(parts_.random);
+  }
+  if (const Status ok = check_identity(identity); !ok) return refuse(ok.error());
+  if (identity.status != device->identity.status) identity.status_updated = wall();
+  identity.etag = base64_encode(parts_.random.bytes(kEtagSize));
+  store::Batch batch;
+  batch.put(record_key(kDeviceKey, identity.device_id), encode_identity(identity));
+  commit(std::move(batch), [this, device, identity, done = std::move(done)](Status status) mutable {
+    const std::string id = identity.device_id;
+    if (status) {
+      updated(*device, std::move(identity));
+      done(view(*device));
+    } else {
+      done(std::unexpected(status.error()));
+    }
+    end_identity_write(id);
+  });
+}
+
+// Takes the new identity and ends a connection that it no longer admits.
+void Partition::updated(Device& device, Identity identity) {
+  count(device.identity, -1);
+  const Identity old = std::exchange(device.identity, std::move(identity));
+  count(device.identity, +1);
+  const Identity& now = device.identity;
+  if (device.link == nullptr) return;
+  Error reason{ErrorCode::kIotHubUnauthorized, "the device's credentials were changed"};
+  if (now.status == DeviceStatus::kDisabled) {
+    reason = {ErrorCode::kDeviceDisabled, "the device was disabled"};
+  } else if (now.authentication == old.authentication && now.primary_key == old.primary_key &&
+             now.secondary_key == old.secondary_key &&
+             now.primary_thumbprint == old.primary_thumbprint &&
+             now.secondary_thumbprint == old.secondary_thumbprint) {
+    return;
+  }
+  DeviceLink* const link = device.link;
+  unlink(device);
+  write_connection_times(device);
+  link->disconnect(reason);
+}
+
+void Partition::delete_device(std::string device_id, Condition condition, StatusDone done) {
+  const std::string id = device_id;
+  run_identity_write(
+      id, [this, id, condition = std::move(condition), done = std::move(done)]() mutable {
+        delete_now(id, condition, std::move(done));
+      });
+}
+
+void Partition::delete_now(const std::string& device_id, const Condition& condition,
+                           StatusDone done) {
+  const DevicePtr device = find(device_id);
+  Status ok = device ? check_condition(condition, device->identity)
+                     : fail(ErrorCode::kDeviceNotFound, "no device has this id");
+  if (!ok) {
+    done(std::move(ok));
+    end_identity_write(device_id);
+    return;
+  }
+  device->deleting = true;
+  store::Batch batch;
+  batch.erase(record_key(kDeviceKey, device_id));
+  batch.erase(record_key(kConnectionKey, device_id));
+  batch.erase(record_key(kSessionKey, device_id));
+  // Messages still being committed are in earlier batches: this one removes them too.
+  device->queue.for_each([&](const Message& message) {
+    batch.erase(record_key(kMessageKey, message.sequence));
+    if (message.delivery_count > 0) batch.erase(record_key(kCountKey, message.sequence));
+  });
+  commit(std::move(batch), [this, device, done = std::move(done)](Status status) mutable {
+    const std::string id = device->identity.device_id;
+    if (status) deleted(*device);
+    done(std::move(status));
+    end_identity_write(id);
+  });
+}
+
+void Partition::deleted(Device& device) {
+  DeviceLink* const link = device.link;
+  if (link != nullptr) unlink(device);
+  std::vector<Message*> messages;
+  device.queue.for_each([&](Message& message) { messages.push_back(&message); });
+  for (Message* message : messages) {
+    drop_body(*message);
+    if (message->state != Message::State::kCommitting) parts_.metrics.messages_pending.Decrement();
+  }
+  device.queue = C2dQueue();
+  if (device.expiry_watched) expiries_.erase({*device.expiry_watched, device.number});
+  device.expiry_watched.reset();
+  count(device.identity, -1);
+  devices_.erase(device.identity.device_id);
+  if (link != nullptr) link->disconnect({ErrorCode::kDeviceNotFound, "the device was deleted"});
+}
+
+Result<DeviceView> Partition::get_device(std::string_view device_id) const {
+  const DevicePtr device = find(device_id);
+  if (!device) return fail(ErrorCode::kDeviceNotFound, "no device has this id");
+  return view(*device);
+}
+
+std::vector<DeviceView> Partition::list_devices(size_t limit) const {
+  std::vector<const Device*> found;
+  for (const auto& [id, device] : devices_) {
+    if (!device->identity.device_id.empty()) found.push_back(device.get());
+  }
+  const size_t count = std::min(limit, found.size());
+  const auto by_id = [](const Device* device) -> const std::string& {
+    return device->identity.device_id;
+  };
+  std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(count), {}, by_id);
+  std::vector<DeviceView> views;
+  for (size_t i = 0; i < count; ++i) views.push_back(view(*found[i]));
+  return views;
+}
+
+Statistics Partition::statistics() const {
+  Statistics sum = totals_;
+  sum.connected = links_.size();
+  return sum;
+}
+
+void Partition::count(const Identity& identity, int by) {
+  const auto change = static_cast<uint64_t>(static_cast<int64_t>(by));
+  totals_.devices += change;
+  (identity.status == DeviceStatus::kEnabled ? totals_.enabled : totals_.disabled) += change;
+  parts_.metrics.devices_registered.Increment(by);
+}
+
+DeviceView Partition::view(const Device& device) const {
+  DeviceView view{.identity = device.identity, .connected = device.link != nullptr};
+  if (device.times) {
+    view.connection_state_updated = device.times->state_updated;
+    view.last_activity = device.times->last_activity;
+  }
+  view.pending_messages = device.queue.depth();
+  return view;
+}
+
+// Digits like the original's: 100-nanosecond ticks since year 1, made unique by random low digits.
+std::string Partition::new_generation_id() {
+  constexpr int64_t kUnixEpochTicks = 621355968000000000;
+  const int64_t ticks = kUnixEpochTicks + wall().time_since_epoch().count() * 10000 +
+                        static_cast<int64_t>(parts_.random.below(10000));
+  last_generation_ = std::max(last_generation_ + 1, ticks);
+  return fmt::format("{}", last_generation_);
+}
+
+}  // namespace linarite::hub

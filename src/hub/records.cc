@@ -1,0 +1,292 @@
+#include "hub/records.h"
+
+#include <utility>
+
+namespace linarite::hub {
+namespace {
+
+constexpr uint8_t kVersion = 1;
+
+class Encoder {
+ public:
+  Encoder() { writer_.number(kVersion); }
+
+  template <std::unsigned_integral T>
+  Encoder& number(T value) {
+    writer_.number(value);
+    return *this;
+  }
+  Encoder& time(WallTime value) {
+    return number(static_cast<uint64_t>(value.time_since_epoch().count()));
+  }
+  Encoder& text(std::string_view value) {
+    number(static_cast<uint32_t>(value.size()));
+    writer_.bytes(value);
+    return *this;
+  }
+  Encoder& optional(const std::optional<std::string>& value) {
+    number<uint8_t>(value ? 1 : 0);
+    return value ? text(*value) : *this;
+  }
+  Encoder& optional(const std::optional<WallTime>& value) {
+    number<uint8_t>(value ? 1 : 0);
+    return value ? time(*value) : *this;
+  }
+  void reserve(size_t size) { out_.reserve(size); }
+  Bytes take() { return std::move(out_); }
+
+ private:
+  Bytes out_;
+  ByteWriter writer_{out_};
+};
+
+// Reads fields in order; after the first that is not there everything reads as empty and ok() is
+// false.
+class Decoder {
+ public:
+  explicit Decoder(ByteView value) : reader_(value) {
+    if (number<uint8_t>() != kVersion) ok_ = false;
+  }
+
+  template <std::unsigned_integral T>
+  T number() {
+    const auto value = reader_.number<T>();
+    if (!value) ok_ = false;
+    return value.value_or(T{0});
+  }
+  // An enumeration whose values are 0 to `last`.
+  template <class Enum>
+  Enum enumerator(Enum last) {
+    const auto value = number<uint8_t>();
+    if (value > static_cast<uint8_t>(last)) ok_ = false;
+    return ok_ ? static_cast<Enum>(value) : Enum{};
+  }
+  WallTime time() {
+    return WallTime(std::chrono::milliseconds(static_cast<int64_t>(number<uint64_t>())));
+  }
+  std::string text() {
+    const auto size = number<uint32_t>();
+    const auto bytes = ok_ ? reader_.take(size) : std::nullopt;
+    if (!bytes) ok_ = false;
+    return std::string(bytes.value_or(ByteView()));
+  }
+  bool flag() {
+    const auto value = number<uint8_t>();
+    if (value > 1) ok_ = false;
+    return value == 1;
+  }
+  std::optional<std::string> optional_text() {
+    return flag() ? std::optional(text()) : std::nullopt;
+  }
+  std::optional<WallTime> optional_time() { return flag() ? std::optional(time()) : std::nullopt; }
+
+  size_t remaining() const { return reader_.remaining(); }
+  bool ok() const { return ok_; }
+  bool done() const { return ok_ && reader_.empty(); }
+
+ private:
+  ByteReader reader_;
+  bool ok_ = true;
+};
+
+std::unexpected<Error> corrupt(std::string_view what) {
+  return fail(ErrorCode::kStoreCorrupt, "a stored " + std::string(what) + " can't be read");
+}
+
+void encode_header(Encoder& encoder, const MessageHeader& header) {
+  encoder.text(header.device_id).time(header.enqueued).time(header.expiry).number(header.size);
+  encoder.number(static_cast<uint8_t>(header.ack));
+}
+
+MessageHeader decode_header(Decoder& decoder) {
+  MessageHeader header;
+  header.device_id = decoder.text();
+  header.enqueued = decoder.time();
+  header.expiry = decoder.time();
+  header.size = decoder.number<uint32_t>();
+  header.ack = decoder.enumerator(wire::Ack::kFull);
+  return header;
+}
+
+}  // namespace
+
+Bytes record_key(char kind, std::string_view name) {
+  Bytes key;
+  key.reserve(1 + name.size());
+  key += kind;
+  key += name;
+  return key;
+}
+
+Bytes record_key(char kind, uint64_t sequence) {
+  Bytes key(1, kind);
+  ByteWriter(key).number(sequence);
+  return key;
+}
+
+std::optional<uint64_t> key_sequence(std::string_view key) {
+  if (key.size() != 1 + sizeof(uint64_t)) return std::nullopt;
+  return ByteReader(key.substr(1)).number<uint64_t>();
+}
+
+Bytes encode_identity(const Identity& identity) {
+  Encoder out;
+  out.text(identity.device_id).text(identity.generation_id).text(identity.etag);
+  out.number(static_cast<uint8_t>(identity.status)).text(identity.status_reason);
+  out.optional(identity.status_updated).number(static_cast<uint8_t>(identity.authentication));
+  out.text(identity.primary_key).text(identity.secondary_key);
+  out.text(identity.primary_thumbprint).text(identity.secondary_thumbprint);
+  out.number<uint8_t>(identity.iot_edge ? 1 : 0).text(identity.device_scope);
+  return out.take();
+}
+
+Result<Identity> decode_identity(ByteView value) {
+  Decoder in(value);
+  Identity identity;
+  identity.device_id = in.text();
+  identity.generation_id = in.text();
+  identity.etag = in.text();
+  identity.status = in.enumerator(DeviceStatus::kDisabled);
+  identity.status_reason = in.text();
+  identity.status_updated = in.optional_time();
+  identity.authentication = in.enumerator(AuthenticationType::kNone);
+  identity.primary_key = in.text();
+  identity.secondary_key = in.text();
+  identity.primary_thumbprint = in.text();
+  identity.secondary_thumbprint = in.text();
+  identity.iot_edge = in.flag();
+  identity.device_scope = in.text();
+  if (!in.done()) return corrupt("identity");
+  return identity;
+}
+
+Bytes encode_connection_times(const ConnectionTimes& times) {
+  return Encoder().time(times.state_updated).time(times.last_activity).take();
+}
+
+Result<ConnectionTimes> decode_connection_times(ByteView value) {
+  Decoder in(value);
+  ConnectionTimes times;
+  times.state_updated = in.time();
+  times.last_activity = in.time();
+  if (!in.done()) return corrupt("connection time");
+  return times;
+}
+
+Bytes encode_message(const MessageHeader& header, const wire::C2dMessage& message) {
+  Encoder out;
+  out.reserve(header.size + 128);
+  encode_header(out, header);
+  out.optional(message.message_id).optional(message.correlation_id).optional(message.user_id);
+  out.optional(message.to).optional(message.content_type).optional(message.content_encoding);
+  out.optional(message.expiry).number<uint8_t>(message.ack ? 1 : 0);
+  out.number(static_cast<uint32_t>(message.properties.size()));
+  for (const auto& [name, value] : message.properties) out.text(name).text(value);
+  out.text(message.body);
+  return out.take();
+}
+
+Result<MessageHeader> decode_message_header(ByteView value) {
+  Decoder in(value);
+  MessageHeader header = decode_header(in);
+  if (!in.ok()) return corrupt("message");
+  return header;
+}
+
+Result<StoredMessage> decode_message(ByteView value) {
+  Decoder in(value);
+  StoredMessage stored;
+  stored.header = decode_header(in);
+  wire::C2dMessage& message = stored.message;
+  message.message_id = in.optional_text();
+  message.correlation_id = in.optional_text();
+  message.user_id = in.optional_text();
+  message.to = in.optional_text();
+  message.content_type = in.optional_text();
+  message.content_encoding = in.optional_text();
+  message.expiry = in.optional_time();
+  if (in.flag()) message.ack = stored.header.ack;
+  const auto count = in.number<uint32_t>();
+  // Each property takes at least its two lengths: a wrong count can't make us allocate.
+  if (!in.ok() || count > in.remaining() / 8) return corrupt("message");
+  message.properties.reserve(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    std::string name = in.text();
+    message.properties.emplace_back(std::move(name), in.text());
+  }
+  message.body = in.text();
+  if (!in.done()) return corrupt("message");
+  return stored;
+}
+
+Bytes encode_feedback(const FeedbackRecord& record) {
+  Encoder out;
+  out.text(record.original_message_id).time(record.enqueued);
+  out.number(static_cast<uint8_t>(record.outcome));
+  out.text(record.device_id).text(record.device_generation_id);
+  return out.take();
+}
+
+Result<FeedbackRecord> decode_feedback(ByteView value) {
+  Decoder in(value);
+  FeedbackRecord record;
+  record.original_message_id = in.text();
+  record.enqueued = in.time();
+  record.outcome = in.enumerator(Outcome::kPurged);
+  record.device_id = in.text();
+  record.device_generation_id = in.text();
+  if (!in.done()) return corrupt("feedback record");
+  return record;
+}
+
+Bytes encode_policy(const Policy& policy) {
+  Encoder out;
+  out.text(policy.name).number(policy.rights).text(policy.primary_key).text(policy.secondary_key);
+  return out.take();
+}
+
+Result<Policy> decode_policy(ByteView value) {
+  Decoder in(value);
+  Policy policy;
+  policy.name = in.text();
+  policy.rights = in.number<Rights>();
+  policy.primary_key = in.text();
+  policy.secondary_key = in.text();
+  if (!in.done()) return corrupt("policy");
+  return policy;
+}
+
+Bytes encode_session(const Session& session) {
+  Encoder out;
+  out.number(static_cast<uint32_t>(session.subscriptions.size()));
+  for (const Subscription& s : session.subscriptions)
+    out.text(s.filter).number(s.qos).time(s.since);
+  return out.take();
+}
+
+Result<Session> decode_session(ByteView value) {
+  Decoder in(value);
+  Session session;
+  const auto count = in.number<uint32_t>();
+  if (!in.ok() || count > kSessionSubscriptionsMax) return corrupt("session");
+  for (uint32_t i = 0; i < count; ++i) {
+    Subscription subscription;
+    subscription.filter = in.text();
+    subscription.qos = in.number<uint8_t>();
+    subscription.since = in.time();
+    session.subscriptions.push_back(std::move(subscription));
+  }
+  if (!in.done()) return corrupt("session");
+  return session;
+}
+
+Bytes encode_number(uint64_t number) { return Encoder().number(number).take(); }
+
+Result<uint64_t> decode_number(ByteView value) {
+  Decoder in(value);
+  const auto number = in.number<uint64_t>();
+  if (!in.done()) return corrupt("number");
+  return number;
+}
+
+}  // namespace linarite::hub

@@ -1,0 +1,76 @@
+// What the hub writes into the store: keys and the encoding of each record (docs/store-format.md).
+//
+// A key is one letter for the kind of record and then its name. A value starts with the version of
+// its form; numbers are big-endian, a text is its length in 32 bits and its bytes, an optional
+// field is a byte 0 or 1 and then the field. Decoding takes the whole value or fails with
+// kStoreCorrupt.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/time.h"
+#include "hub/feedback.h"
+#include "hub/identity.h"
+#include "hub/policies.h"
+#include "hub/session.h"
+#include "wire/c2d_message.h"
+
+namespace linarite::hub {
+
+// Kinds of record, in the order they are loaded: messages refer to devices.
+inline constexpr char kConnectionKey = 'c';  // + device id: times of the connection state
+inline constexpr char kDeviceKey = 'd';      // + device id: identity
+inline constexpr char kFeedbackKey = 'f';    // + sequence: feedback record
+inline constexpr char kMessageKey = 'm';     // + sequence: queued message
+inline constexpr char kCountKey = 'n';       // + sequence: delivery count, absent while 0
+inline constexpr char kPolicyKey = 'p';      // + policy name, partition 0 only
+inline constexpr char kReservedKey = 'r';    // sequence numbers below it may have been used
+inline constexpr char kSessionKey = 's';     // + device id: MQTT session
+
+Bytes record_key(char kind, std::string_view name);
+Bytes record_key(char kind, uint64_t sequence);
+// The sequence number at the end of a key of kind m, n or f.
+std::optional<uint64_t> key_sequence(std::string_view key);
+
+struct ConnectionTimes {
+  WallTime state_updated;
+  WallTime last_activity;
+  bool operator==(const ConnectionTimes&) const = default;
+};
+
+// The front of a stored message: what the queue keeps in memory.
+struct MessageHeader {
+  std::string device_id;
+  WallTime enqueued;
+  WallTime expiry;    // The sender's or, without one, the queue's default.
+  uint32_t size = 0;  // wire::C2dMessage::size()
+  wire::Ack ack = wire::Ack::kNone;
+  bool operator==(const MessageHeader&) const = default;
+};
+struct StoredMessage {
+  MessageHeader header;
+  wire::C2dMessage message;
+};
+
+Bytes encode_identity(const Identity& identity);
+Result<Identity> decode_identity(ByteView value);
+Bytes encode_connection_times(const ConnectionTimes& times);
+Result<ConnectionTimes> decode_connection_times(ByteView value);
+Bytes encode_message(const MessageHeader& header, const wire::C2dMessage& message);
+Result<MessageHeader> decode_message_header(ByteView value);
+Result<StoredMessage> decode_message(ByteView value);
+Bytes encode_feedback(const FeedbackRecord& record);
+Result<FeedbackRecord> decode_feedback(ByteView value);
+Bytes encode_policy(const Policy& policy);
+Result<Policy> decode_policy(ByteView value);
+Bytes encode_session(const Session& session);
+Result<Session> decode_session(ByteView value);
+Bytes encode_number(uint64_t number);
+Result<uint64_t> decode_number(ByteView value);
+
+}  // namespace linarite::hub

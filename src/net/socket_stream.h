@@ -1,0 +1,135 @@
+// The Stream over a TCP socket, with TLS or plain: one code path, Transport knows the difference.
+//
+// All work that a handler's call brings about is left for the end of the turn: nothing here calls
+// the handler from inside one of its own calls, and no task that points to the stream is ever
+// posted. So a stream may leave its loop as soon as its socket waits have ended.
+#pragma once
+
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "net/asio_loop.h"
+#include "net/descriptor.h"
+#include "net/stream.h"
+#include "net/transport.h"
+
+namespace linarite::net {
+
+using AsioSocket =
+    boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
+
+struct StreamLimits {
+  Duration handshake = std::chrono::seconds(10);
+  Duration close = std::chrono::seconds(5);   // From close() to the end, whatever the peer does.
+  Duration stall = std::chrono::seconds(60);  // With bytes to send and none taken by the peer.
+};
+
+// Owned by its loop from start() on.
+class SocketStream final : public Stream, public LoopResident {
+ public:
+  // From the socket to the handler in one turn, so that no peer holds up the others.
+  static constexpr size_t kReadPerTurn = AsioLoop::kReadBufferSize;
+  static constexpr size_t kRecordsPerTurn = 128;
+  static constexpr size_t kWritePerTurn = 256U << 10U;
+  // A handler that ignores kUnsentHigh this far loses its connection.
+  static constexpr size_t kUnsentMax = 64U << 20U;
+  // Bytes thrown away between our goodbye and the peer's.
+  static constexpr size_t kLingerBytesMax = 256U << 10U;
+
+  struct Setup {
+    Descriptor socket;                       // Connected and non-blocking.
+    PeerInfo peer;                           // address and port; the rest is filled in.
+    std::shared_ptr<const TlsEndpoint> tls;  // Null: plain TCP.
+    StreamLimits limits;
+    // Exactly one of the two is called, on the loop: with the handshake done, or with the reason
+    // why it was not. A null handler closes the stream. Neither is called when the loop is stopped
+    // before.
+    std::move_only_function<std::unique_ptr<StreamHandler>(Stream&)> opened;
+    std::move_only_function<void(const std::string& why)> failed;
+    std::shared_ptr<void> keeps;  // Let go with the stream: its place in a budget, for example.
+  };
+
+  // Loop thread only. The first call of `opened` or `failed` comes after the return.
+  static SocketStream& start(AsioLoop& loop, Setup setup);
+
+  void send(ByteView bytes) override;
+  size_t unsent() const override { return outgoing_.size() - sent_; }
+  void pause_reading() override { paused_ = true; }
+  void resume_reading() override;
+  void close() override { close_with(CloseReason::kClosedHere); }
+  void abort() override { end(CloseReason::kClosedHere); }
+  void move_to(Loop& target, Task then) override;
+  Loop& loop() const override { return *loop_; }
+  const PeerInfo& peer() const override { return peer_; }
+
+  void on_turn_end() override;
+  void shut_down() override { close_with(CloseReason::kShutdown); }
+
+ private:
+  enum class State {
+    kHandshaking,
+    kOpen,
+    kClosing,    // Sends what is unsent, then says goodbye.
+    kLingering,  // Waits for the peer's goodbye: closing at once could destroy what is under way.
+    kEnded,      // The socket is closed; the handler will be told at the end of the turn.
+  };
+
+  SocketStream(AsioLoop& loop, Setup setup);
+
+  void attach_socket(Descriptor socket);
+  void shake_hands();
+  void open();
+  void read();
+  Io fill(std::span<char> buffer, size_t& filled);
+  void after_read(Io io);
+  void flush();
+  Io write_unsent();
+  void say_goodbye();
+  void close_with(CloseReason reason);
+  void end(CloseReason reason);
+  void depart();
+  void hand_over();
+  void arrive(std::unique_ptr<LoopResident> self, AsioLoop& target);
+  void on_deadline();
+  void set_deadline(Duration limit);
+  void clear_deadline();
+  void wait_readable();
+  void wait_writable();
+  void on_readable();
+  bool waits() const { return read_wait_ || write_wait_; }
+  void schedule() { loop_->at_end_of_turn(*this); }
+
+  AsioLoop* loop_;
+  std::optional<AsioSocket> socket_;
+  Descriptor travelling_;  // The socket while it is with no loop.
+  Transport transport_;
+  std::unique_ptr<StreamHandler> handler_;
+  PeerInfo peer_;
+  const StreamLimits limits_;
+  decltype(Setup::opened) opened_;
+  decltype(Setup::failed) failed_;
+  std::shared_ptr<void> keeps_;
+
+  Bytes outgoing_;  // Unsent from sent_ on. No capacity is kept while it is empty.
+  size_t sent_ = 0;
+  size_t lingered_ = 0;
+  TimerId deadline_ = 0;        // Of the handshake, of a stalled write, or of the close.
+  AsioLoop* target_ = nullptr;  // Set between move_to() and the arrival.
+  Task then_;
+
+  State state_ = State::kHandshaking;
+  CloseReason reason_ = CloseReason::kReset;
+  bool paused_ = false;
+  bool read_due_ = false;   // Try to read without waiting for the socket.
+  bool read_wait_ = false;  // An async_wait is out.
+  bool write_wait_ = false;
+  bool above_high_ = false;
+  bool peer_ended_ = false;
+};
+
+}  // namespace linarite::net

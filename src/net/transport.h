@@ -1,0 +1,88 @@
+// One non-blocking TCP socket with or without TLS on it: reads, writes and handshakes as far as the
+// socket allows and says what it waits for. It never blocks, owns no buffer and knows no loop.
+//
+// With TLS, OpenSSL reads and writes through a BIO of ours. That is where a peer's appetite is
+// bounded: a grant of ciphertext bytes per turn, a limit for the whole handshake, and a limit for
+// bytes that bring no data (KeyUpdate, tickets, empty records).
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "net/openssl_types.h"
+#include "net/tls_context.h"
+
+namespace linarite::net {
+
+enum class Io {
+  kDone,       // Something was read or written, or the handshake is complete.
+  kWantRead,   // Again when the socket can be read.
+  kWantWrite,  // Again when the socket can be written.
+  kWantTurn,   // The grant is used up: again in the next turn.
+  kEnd,        // The peer said goodbye in an orderly way.
+  kFailed,     // Broken: reset, TLS error, or one of the limits below. See failure().
+};
+
+class Transport {
+ public:
+  static constexpr size_t kHandshakeBytesMax = 128U << 10U;
+  static constexpr size_t kSilentBytesMax = 64U << 10U;
+  static constexpr size_t kRecordSize = 16U << 10U;
+
+  // The descriptor must be non-blocking and stays the caller's. `tls` may be null: plain TCP.
+  Transport(int descriptor, std::shared_ptr<const TlsEndpoint> tls);
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  bool tls() const { return uses_tls_; }
+  // True while a TLS server has not begun its handshake.
+  bool waits_for_client_hello() const { return endpoint_ && endpoint_->is_server(); }
+
+  // Allows this many more bytes to be taken from the socket; what was left of the last grant is
+  // gone.
+  void grant(size_t bytes) { grant_ = bytes; }
+
+  // kDone at once without TLS. The SSL object (8 KB) is made by the first call: a server that waits
+  // for the first byte before it calls spends little on a peer that connects and stays silent.
+  Io handshake();
+  // Reads at most `size` bytes; `count` is set with kDone. `drained` is then true if nothing is
+  // left here and probably nothing in the socket: wait for it instead of reading again.
+  Io read(char* out, size_t size, size_t& count, bool& drained);
+  // Writes from the front of `bytes`; `count` is set with kDone. After kWantRead or kWantWrite the
+  // next call must begin with the same bytes and be no shorter.
+  Io write(ByteView bytes, size_t& count);
+  // Sends TLS close_notify (kDone: it left or cannot leave) and then the end of the TCP stream.
+  // After it nothing may be written; TLS is gone, read() gives raw bytes, to be thrown away.
+  Io say_goodbye();
+
+  std::string tls_version() const;
+  // DER of the peer's leaf certificate, empty if it sent none.
+  std::string peer_certificate() const;
+  const std::string& failure() const { return failure_; }
+
+ private:
+  static const BIO_METHOD* bio_method();
+  static int bio_read(BIO* bio, char* out, int size);
+  static int bio_write(BIO* bio, const char* bytes, int size);
+  static long bio_control(BIO* bio, int command, long number, void* pointer);
+
+  Io receive(char* out, size_t size, size_t& count);
+  Io transmit(ByteView bytes, size_t& count);
+  Io start_tls();
+  Io outcome(int result);
+  Io fail(std::string reason);
+
+  const int descriptor_;
+  const bool uses_tls_;
+  bool handshake_done_ = false;
+  bool grant_exhausted_ = false;  // Why the BIO last asked for a retry.
+  size_t grant_ = 0;
+  size_t silent_bytes_ = 0;  // Taken since the last byte of data (or since the beginning).
+  std::shared_ptr<const TlsEndpoint> endpoint_;  // Until the handshake has begun.
+  SslPtr ssl_;
+  std::string failure_;
+};
+
+}  // namespace linarite::net

@@ -1,0 +1,38 @@
+#include <gtest/gtest.h>
+
+#include "store/store.h"
+
+namespace linarite::store {
+namespace {
+
+TEST(BatchTest, KeepsItsOperationsInOrder) {
+  Batch batch;
+  EXPECT_TRUE(batch.empty());
+  batch.put("key", "value");
+  batch.erase("other");
+  batch.erase_range("a", "b");
+  batch.put("", "");
+  ASSERT_EQ(batch.size(), 4U);
+  EXPECT_EQ(batch.byte_count(), 15U);
+  EXPECT_EQ(batch.operation(0).kind, Batch::Kind::kPut);
+  EXPECT_EQ(batch.operation(0).key, "key");
+  EXPECT_EQ(batch.operation(0).value, "value");
+  EXPECT_EQ(batch.operation(1).kind, Batch::Kind::kErase);
+  EXPECT_EQ(batch.operation(1).key, "other");
+  EXPECT_EQ(batch.operation(2).kind, Batch::Kind::kEraseRange);
+  EXPECT_EQ(batch.operation(2).key, "a");
+  EXPECT_EQ(batch.operation(2).value, "b");
+  EXPECT_EQ(batch.operation(3).key, "");
+}
+
+TEST(BatchDeathTest, RefusesWhatShouldHaveBeenRefusedBefore) {
+  Batch batch;
+  batch.put(std::string(kKeySizeMax, 'k'), std::string(kValueSizeMax, 'v'));
+  EXPECT_DEATH(batch.put(std::string(kKeySizeMax + 1, 'k'), ""), "check failed");
+  EXPECT_DEATH(batch.put("k", std::string(kValueSizeMax + 1, 'v')), "check failed");
+  EXPECT_DEATH(batch.erase_range("b", "a"), "check failed");
+  EXPECT_DEATH(batch.operation(1), "check failed");
+}
+
+}  // namespace
+}  // namespace linarite::store

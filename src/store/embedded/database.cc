@@ -1,0 +1,288 @@
+#include "store/embedded/database.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+#include <cstdarg>
+#include <cstdio>
+#include <exception>
+#include <utility>
+
+#include "base/check.h"
+
+namespace linarite::store {
+namespace {
+
+constexpr size_t kCacheBytes = size_t{32} << 20U;
+constexpr uint64_t kManifestBytesMax = uint64_t{16} << 20U;
+constexpr size_t kManifestReserveBytes = size_t{64} << 10U;
+constexpr uint64_t kBytesPerSync = uint64_t{1} << 20U;
+constexpr int kOpenTablesMax = 512;
+constexpr int kBackgroundJobsMax = 2;
+constexpr double kBloomBitsPerKey = 10;
+constexpr size_t kLogLineMax = 1024;
+
+rocksdb::Slice slice(ByteView view) { return {view.data(), view.size()}; }
+ByteView view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+Error to_error(const rocksdb::Status& status) {
+  if (status.IsCorruption()) return {ErrorCode::kStoreCorrupt, status.ToString()};
+  return {ErrorCode::kIoError, status.ToString()};
+}
+
+// A file that RocksDB knows but that is not there, or a database that cannot be understood, is
+// damage: the format file has already vouched for version and place.
+Error to_open_error(const rocksdb::Status& status) {
+  if (status.IsPathNotFound() || status.IsInvalidArgument() || status.IsNotSupported() ||
+      status.IsNotFound()) {
+    return {ErrorCode::kStoreCorrupt, status.ToString()};
+  }
+  return to_error(status);
+}
+
+// RocksDB is not written with exceptions, but what it allocates may throw.
+template <class Call>
+rocksdb::Status guarded(Call call) {
+  try {
+    return call();
+  } catch (const std::exception& exception) {
+    return rocksdb::Status::IOError("RocksDB failed", exception.what());
+  }
+}
+
+class Warnings final : public rocksdb::Logger {
+ public:
+  explicit Warnings(linarite::Logger& logger)
+      : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL), logger_(logger) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    std::array<char, kLogLineMax> line{};
+    std::vsnprintf(line.data(), line.size(), format, arguments);
+    logger_.warning("rocksdb", {{"text", line.data()}});
+  }
+
+ private:
+  linarite::Logger& logger_;
+};
+
+class BackgroundErrors final : public rocksdb::EventListener {
+ public:
+  explicit BackgroundErrors(std::function<void(Error)> report) : report_(std::move(report)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    report_(to_error(*status));
+  }
+
+ private:
+  std::function<void(Error)> report_;
+};
+
+// Why each of them: docs/decisions/store-rocksdb-settings.md.
+rocksdb::Options rocksdb_options(const DatabaseOptions& from, linarite::Logger& logger) {
+  rocksdb::Options options;
+  options.create_if_missing = from.mode == OpenMode::kCreate;
+  options.paranoid_checks = true;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.track_and_verify_wals_in_manifest = true;
+  options.recycle_log_file_num = 0;  // RocksDB refuses to combine it with the recovery mode.
+  options.max_bgerror_resume_count = 0;
+
+  options.write_buffer_size = from.memtable_bytes;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.compression = rocksdb::kNoCompression;
+  options.bytes_per_sync = kBytesPerSync;
+  options.max_background_jobs = kBackgroundJobsMax;
+  options.max_open_files = kOpenTablesMax;
+  options.max_manifest_file_size = kManifestBytesMax;
+  options.manifest_preallocation_size = kManifestReserveBytes;
+  options.skip_stats_update_on_db_open = true;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+
+  rocksdb::BlockBasedTableOptions table;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  table.block_cache = rocksdb::NewLRUCache(kCacheBytes);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+
+  options.info_log = std::make_shared<Warnings>(logger);
+  if (from.on_background_error) {
+    options.listeners.push_back(std::make_shared<BackgroundErrors>(from.on_background_error));
+  }
+  return options;
+}
+
+// Our own records are sealed as if they belonged to the partition after the last possible one.
+constexpr PartitionId kOwnSeal = kPartitionCountMax;
+
+}  // namespace
+
+struct Database::Rocks {
+  std::shared_ptr<rocksdb::FileSystem> file_system;
+  std::unique_ptr<rocksdb::Env> env;  // Must outlive the database.
+  std::unique_ptr<rocksdb::DB> db;
+  rocksdb::WriteBatch group;
+  rocksdb::Status group_status;  // The first write that did not fit into the group.
+
+  void put(const Bytes& prefix, std::string_view key, const Bytes& seal, std::string_view value) {
+    const std::array<rocksdb::Slice, 2> keys{slice(prefix), slice(key)};
+    const std::array<rocksdb::Slice, 2> values{slice(seal), slice(value)};
+    note(group.Put(rocksdb::SliceParts(keys.data(), 2), rocksdb::SliceParts(values.data(), 2)));
+  }
+  void note(const rocksdb::Status& status) {
+    if (group_status.ok()) group_status = status;
+  }
+};
+
+Database::Database(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}
+
+Database::~Database() {
+  guarded([this] { return rocks_->db->Close(); }).PermitUncheckedError();
+}
+
+Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options,
+                                                 std::shared_ptr<rocksdb::FileSystem> file_system,
+                                                 Logger& logger) {
+  auto rocks = std::make_unique<Rocks>();
+  rocks->file_system = std::move(file_system);
+  rocks->env = rocksdb::NewCompositeEnv(rocks->file_system);
+  rocksdb::Options rocksdb_opts = rocksdb_options(options, logger);
+  rocksdb_opts.env = rocks->env.get();
+  const rocksdb::Status status = guarded([&] {
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status opened =
+        options.mode == OpenMode::kReadOnly
+            ? rocksdb::DB::OpenForReadOnly(rocksdb_opts, options.path, &db)
+            : rocksdb::DB::Open(rocksdb_opts, options.path, &db);
+    rocks->db.reset(db);
+    return opened;
+  });
+  if (!status.ok()) return std::unexpected(to_open_error(status));
+  return std::unique_ptr<Database>(new Database(std::move(rocks)));
+}
+
+void Database::add(PartitionId partition, const Batch& batch) {
+  const Bytes prefix = partition_prefix(partition);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const Batch::Operation operation = batch.operation(i);
+    const std::array<rocksdb::Slice, 2> key{slice(prefix), slice(operation.key)};
+    switch (operation.kind) {
+      case Batch::Kind::kPut:
+        rocks_->put(prefix, operation.key, seal_of(partition, operation.key, operation.value),
+                    operation.value);
+        break;
+      case Batch::Kind::kErase:
+        rocks_->note(rocks_->group.Delete(rocksdb::SliceParts(key.data(), 2)));
+        break;
+      case Batch::Kind::kEraseRange: {
+        const std::array<rocksdb::Slice, 2> end{slice(prefix), slice(operation.value)};
+        rocks_->note(rocks_->group.DeleteRange(rocksdb::SliceParts(key.data(), 2),
+                                               rocksdb::SliceParts(end.data(), 2)));
+        break;
+      }
+    }
+  }
+}
+
+void Database::set_sequence(PartitionId partition, uint64_t sequence) {
+  const Bytes key = sequence_key(partition);
+  Bytes value;
+  ByteWriter(value).number(sequence);
+  rocks_->put(key, {}, seal_of(kOwnSeal, key, value), value);
+}
+
+Status Database::write(bool sync) {
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  const rocksdb::Status status = guarded([&] {
+    return rocks_->group_status.ok() ? rocks_->db->Write(options, &rocks_->group)
+                                     : rocks_->group_status;
+  });
+  rocks_->group.Clear();
+  rocks_->group_status = rocksdb::Status::OK();
+  if (!status.ok()) return std::unexpected(to_error(status));
+  return {};
+}
+
+Status Database::flush() {
+  const rocksdb::Status status =
+      guarded([&] { return rocks_->db->Flush(rocksdb::FlushOptions()); });
+  if (!status.ok()) return std::unexpected(to_error(status));
+  return {};
+}
+
+Result<std::optional<Bytes>> Database::get(PartitionId partition, std::string_view key) const {
+  const Bytes stored_key = partition_prefix(partition).append(key);
+  rocksdb::PinnableSlice stored;
+  const rocksdb::Status status = guarded([&] {
+    return rocks_->db->Get(rocksdb::ReadOptions(), rocks_->db->DefaultColumnFamily(),
+                           slice(stored_key), &stored);
+  });
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return std::unexpected(to_error(status));
+  const auto value = unseal(partition, key, view(stored));
+  if (!value) return std::unexpected(value.error());
+  return Bytes(*value);
+}
+
+Status Database::scan(PartitionId partition, std::string_view begin, std::string_view end,
+                      const Store::Visitor& visit) const {
+  const Bytes first = partition_prefix(partition).append(begin);
+  const Bytes last =
+      end.empty() ? partition_prefix(partition + 1) : partition_prefix(partition).append(end);
+  const rocksdb::Slice bound = slice(last);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &bound;
+  Status outcome;
+  const rocksdb::Status status = guarded([&] {
+    const std::unique_ptr<rocksdb::Iterator> at(rocks_->db->NewIterator(options));
+    for (at->Seek(slice(first)); at->Valid(); at->Next()) {
+      const ByteView key = view(at->key()).substr(kPartitionKeySize);
+      const auto value = unseal(partition, key, view(at->value()));
+      if (!value) outcome = std::unexpected(value.error());
+      if (!value || !visit(key, *value)) return rocksdb::Status::OK();
+    }
+    return at->status();
+  });
+  if (!status.ok()) return std::unexpected(to_error(status));
+  return outcome;
+}
+
+Result<uint64_t> Database::sequence(PartitionId partition) const {
+  const Bytes key = sequence_key(partition);
+  std::string stored;
+  const rocksdb::Status status =
+      guarded([&] { return rocks_->db->Get(rocksdb::ReadOptions(), slice(key), &stored); });
+  if (status.IsNotFound()) return 0;
+  if (!status.ok()) return std::unexpected(to_error(status));
+  const auto value = unseal(kOwnSeal, key, stored);
+  const auto number = value ? ByteReader(*value).number<uint64_t>() : std::nullopt;
+  if (!number || value->size() != sizeof(uint64_t)) {
+    return fail(ErrorCode::kStoreCorrupt,
+                fmt::format("the sequence of partition {} fails its checksum", partition));
+  }
+  return *number;
+}
+
+Result<Contents> Database::verify(uint32_t partition_count) const {
+  const rocksdb::Status status = guarded([&] { return rocks_->db->VerifyChecksum(); });
+  if (!status.ok()) return std::unexpected(to_error(status));
+  Contents contents;
+  for (PartitionId partition = 0; partition < partition_count; ++partition) {
+    const auto sequence = this->sequence(partition);
+    if (!sequence) return std::unexpected(sequence.error());
+    const Status read = scan(partition, {}, {}, [&](std::string_view key, std::string_view value) {
+      ++contents.record_count;
+      contents.byte_count += key.size() + value.size();
+      return true;
+    });
+    if (!read) return std::unexpected(read.error());
+  }
+  return contents;
+}
+
+}  // namespace linarite::store

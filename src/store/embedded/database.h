@@ -1,0 +1,71 @@
+// RocksDB behind plain types: its options, its keys and its statuses are known here and nowhere
+// else. Stored keys and values have the form of format.h; callers see them without prefix and seal.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/logging.h"
+#include "store/embedded/format.h"
+#include "store/store.h"
+
+namespace rocksdb {
+class FileSystem;
+}
+
+namespace linarite::store {
+
+enum class OpenMode {
+  kCreate,    // Creates the database if it is missing.
+  kExisting,  // A missing database is damage.
+  kReadOnly,  // Replays the log in memory and writes nothing.
+};
+
+struct DatabaseOptions {
+  std::string path;
+  OpenMode mode = OpenMode::kExisting;
+  size_t memtable_bytes = 0;
+  // Called on any thread when flushing or compacting has failed; RocksDB then takes no more writes.
+  std::function<void(Error)> on_background_error;
+};
+
+// What a statement about the whole database counted.
+struct Contents {
+  uint64_t record_count = 0;
+  uint64_t byte_count = 0;  // Keys and values, as the callers see them.
+};
+
+// Reads: any thread. add(), set_sequence(), write(), flush(): one thread at a time.
+class Database {
+ public:
+  // kStoreCorrupt if what is on the disk is damaged, else kIoError. Logs RocksDB's own warnings.
+  static Result<std::unique_ptr<Database>> open(DatabaseOptions options,
+                                                std::shared_ptr<rocksdb::FileSystem> file_system,
+                                                Logger& logger);
+  ~Database();
+
+  // Collect one group of writes.
+  void add(PartitionId partition, const Batch& batch);
+  void set_sequence(PartitionId partition, uint64_t sequence);
+  // Writes the group as one and forgets it; with `sync` it is durable when this returns success.
+  Status write(bool sync);
+  // Moves the memtable into a table file, so that the next open has no log to replay.
+  Status flush();
+
+  Result<std::optional<Bytes>> get(PartitionId partition, std::string_view key) const;
+  Status scan(PartitionId partition, std::string_view begin, std::string_view end,
+              const Store::Visitor& visit) const;
+  // 0 for a partition that was never written.
+  Result<uint64_t> sequence(PartitionId partition) const;
+  // Reads everything there is and verifies every checksum, RocksDB's and ours. The first damage if
+  // any.
+  Result<Contents> verify(uint32_t partition_count) const;
+
+ private:
+  struct Rocks;
+  explicit Database(std::unique_ptr<Rocks> rocks);
+  std::unique_ptr<Rocks> rocks_;
+};
+
+}  // namespace linarite::store

@@ -1,0 +1,216 @@
+#include "store/embedded/embedded_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "store/embedded/database.h"
+#include "store/embedded/files.h"
+#include "store/embedded/recovery.h"
+
+namespace linarite::store {
+
+Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(
+    const EmbeddedOptions& options, const Clock& clock, Logger& logger,
+    std::shared_ptr<rocksdb::FileSystem> file_system) {
+  auto parts = recover(options, clock, logger, std::move(file_system));
+  if (!parts) return std::unexpected(parts.error());
+  return std::unique_ptr<EmbeddedStore>(new EmbeddedStore(std::move(*parts), options, clock));
+}
+
+EmbeddedStore::EmbeddedStore(std::unique_ptr<RecoveredStore> parts, const EmbeddedOptions& options,
+                             const Clock& clock)
+    : path_(options.path),
+      sync_(!options.unsafe_no_sync),
+      clock_(clock),
+      parts_(std::move(parts)),
+      health_(*parts_->health),
+      partition_count_(static_cast<uint32_t>(parts_->sequences.size())),
+      // The first group is followed by a mark: from then on a database that vanished is noticed.
+      marked_at_(clock.now() - kMarkInterval),
+      loops_(partition_count_, nullptr),
+      sequences_(parts_->sequences) {
+  thread_ = std::thread([this] { run(); });
+}
+
+EmbeddedStore::~EmbeddedStore() {
+  static_cast<void>(close());  // Whoever wants to know calls close() first.
+}
+
+void EmbeddedStore::attach(PartitionId partition, Loop& loop) {
+  CHECK(partition < partition_count_);
+  const std::lock_guard lock(mutex_);
+  CHECK(loops_[partition] == nullptr);
+  loops_[partition] = &loop;
+}
+
+void EmbeddedStore::commit(PartitionId partition, Batch batch, Done done) {
+  CHECK(partition < partition_count_);
+  Loop* loop = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    loop = loops_[partition];
+    CHECK(loop != nullptr);
+    if (!drained_) {
+      queued_bytes_ += batch.byte_count();
+      queue_.push_back(
+          {.partition = partition, .batch = std::move(batch), .done = std::move(done)});
+      if (queue_.size() == 1) work_.notify_one();
+      return;
+    }
+  }
+  loop->post([done = std::move(done)]() mutable {
+    done(fail(ErrorCode::kShuttingDown, "the store is closed"));
+  });
+}
+
+Result<std::optional<Bytes>> EmbeddedStore::get(PartitionId partition, std::string_view key) {
+  CHECK(partition < partition_count_);
+  return parts_->database->get(partition, key);
+}
+
+Status EmbeddedStore::scan(PartitionId partition, std::string_view begin, std::string_view end,
+                           const Visitor& visit) {
+  CHECK(partition < partition_count_);
+  return parts_->database->scan(partition, begin, end, visit);
+}
+
+Status EmbeddedStore::state(PartitionId partition) const {
+  CHECK(partition < partition_count_);
+  const auto failure = health_.failure();
+  if (failure) return std::unexpected(*failure);
+  return {};
+}
+
+uint64_t EmbeddedStore::sequence(PartitionId partition) const {
+  CHECK(partition < partition_count_);
+  const std::lock_guard lock(mutex_);
+  return sequences_[partition];
+}
+
+size_t EmbeddedStore::queued_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return queued_bytes_;
+}
+
+Duration EmbeddedStore::sync_duration() const { return parts_->sync_duration; }
+
+Status EmbeddedStore::close() {
+  std::call_once(closed_, [this] {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    work_.notify_one();
+    thread_.join();
+    // After a failure the disk is left as it is.
+    if (health_.failure()) return;
+    if (const Status flushed = parts_->database->flush(); !flushed) health_.fail(flushed.error());
+  });
+  return state(0);
+}
+
+void EmbeddedStore::run() {
+  std::vector<Commit> taken;
+  while (take(taken)) {
+    for (size_t begin = 0; begin < taken.size();) {
+      size_t end = begin;
+      for (size_t bytes = 0; end < taken.size() && end - begin < kGroupBatchesMax; ++end) {
+        bytes += taken[end].batch.byte_count();
+        if (bytes > kGroupBytesMax && end > begin) break;
+      }
+      write_group(std::span(taken).subspan(begin, end - begin));
+      begin = end;
+      if (mark_is_due()) save_mark();
+    }
+    if (taken.empty()) save_mark();
+    taken.clear();
+  }
+  save_mark();
+}
+
+// Waits for commits and takes all of them. Takes none when there were none for a while and the mark
+// is behind. False once the store is closing and everything has been answered.
+bool EmbeddedStore::take(std::vector<Commit>& taken) {
+  std::unique_lock lock(mutex_);
+  const auto has_work = [this] { return !queue_.empty() || closing_; };
+  if (batches_since_mark_ == 0) {
+    work_.wait(lock, has_work);
+  } else if (!work_.wait_for(lock, kMarkInterval, has_work)) {
+    return true;
+  }
+  if (queue_.empty()) {
+    drained_ = true;
+    return false;
+  }
+  taken.swap(queue_);
+  return true;
+}
+
+void EmbeddedStore::write_group(std::span<Commit> group) {
+  Status status;
+  if (const auto failure = health_.failure()) {
+    status = fail(ErrorCode::kStoreReadOnly,
+                  "the store takes no more writes since it failed: " + failure->message);
+  } else {
+    status = write_batches(group);
+    if (!status) health_.fail(status.error());
+  }
+  answer(group, status);
+}
+
+Status EmbeddedStore::write_batches(std::span<Commit> group) {
+  // Only this thread changes the sequences, so that they may be read without the lock.
+  std::vector<uint64_t> sequences = sequences_;
+  for (const Commit& commit : group) {
+    parts_->database->add(commit.partition, commit.batch);
+    ++sequences[commit.partition];
+  }
+  for (PartitionId partition = 0; partition < partition_count_; ++partition) {
+    if (sequences[partition] == sequences_[partition]) continue;
+    parts_->database->set_sequence(partition, sequences[partition]);
+  }
+  if (Status written = parts_->database->write(sync_); !written) return written;
+  const std::lock_guard lock(mutex_);
+  sequences_ = std::move(sequences);
+  batches_since_mark_ += group.size();
+  return {};
+}
+
+// One task for each loop that has an answer in the group.
+void EmbeddedStore::answer(std::span<Commit> group, const Status& status) {
+  std::vector<std::pair<Loop*, std::vector<Done>>> answers;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Commit& commit : group) {
+      queued_bytes_ -= commit.batch.byte_count();
+      Loop* loop = loops_[commit.partition];
+      auto found = std::ranges::find(answers, loop, &std::pair<Loop*, std::vector<Done>>::first);
+      if (found == answers.end()) {
+        answers.emplace_back(loop, std::vector<Done>());
+        found = std::prev(answers.end());
+      }
+      found->second.push_back(std::move(commit.done));
+    }
+  }
+  for (auto& [loop, dones] : answers) {
+    loop->post([dones = std::move(dones), status]() mutable {
+      for (Done& done : dones) done(status);
+    });
+  }
+}
+
+bool EmbeddedStore::mark_is_due() const {
+  if (batches_since_mark_ == 0) return false;
+  return batches_since_mark_ >= kMarkBatchesMax || clock_.now() - marked_at_ >= kMarkInterval;
+}
+
+void EmbeddedStore::save_mark() {
+  if (batches_since_mark_ == 0 || health_.failure()) return;
+  const Status saved = parts_->files->replace(path_, kHighWaterFile, high_water_text(sequences_));
+  if (!saved) return health_.fail(saved.error());
+  marked_at_ = clock_.now();
+  batches_since_mark_ = 0;
+}
+
+}  // namespace linarite::store

@@ -1,0 +1,46 @@
+// What the embedded store writes, as pure functions: record keys, sealed values, and the sealed
+// lines of its own two files. docs/store-format.md is the description.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "store/store.h"
+
+namespace linarite::store {
+
+inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr size_t kSealSize = 8;          // Bytes before each stored value.
+inline constexpr size_t kPartitionKeySize = 2;  // Bytes before each stored key.
+inline constexpr size_t kOwnFileSizeMax = 16384;
+
+// The big-endian number of a partition, which starts all of its keys.
+Bytes partition_prefix(PartitionId partition);
+// The key of a partition's batch sequence. It sorts after the records of every partition.
+Bytes sequence_key(PartitionId partition);
+
+// The 8 bytes that go before a value: XXH3 of the value, seeded with XXH3 of the key, seeded in
+// turn with the partition. A value under the wrong key or partition does not fit either.
+Bytes seal_of(PartitionId partition, ByteView key, ByteView value);
+// The value without its seal, as a view of `stored`; kStoreCorrupt if the seal does not fit.
+Result<ByteView> unseal(PartitionId partition, ByteView key, ByteView stored);
+
+// The file `format`: which version wrote the store and how many partitions it has.
+struct Format {
+  uint32_t version = kFormatVersion;
+  uint32_t partition_count = 0;
+  bool operator==(const Format&) const = default;
+};
+Bytes format_text(const Format& format);
+// kStoreCorrupt if the text is damaged, kStoreFormat if it is sound but of a version that we do not
+// know.
+Result<Format> parse_format(ByteView text);
+
+// The file `high_water`: for each partition the sequence of a batch that is known to be durable.
+using HighWater = std::vector<uint64_t>;
+Bytes high_water_text(const HighWater& mark);
+Result<HighWater> parse_high_water(ByteView text);
+
+}  // namespace linarite::store

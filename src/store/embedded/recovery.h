@@ -1,0 +1,48 @@
+// Opening a store: the order in which its files are looked at, and what is refused.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "store/embedded/database.h"
+#include "store/embedded/embedded_store.h"
+#include "store/embedded/files.h"
+
+namespace linarite::store {
+
+inline constexpr const char* kHighWaterFile = "high_water";
+
+// The first failure of a store, after which it takes no more writes. Any thread.
+class Health {
+ public:
+  explicit Health(Logger& logger) : logger_(logger) {}
+  void fail(const Error& error);
+  std::optional<Error> failure() const;
+
+ private:
+  Logger& logger_;
+  mutable std::mutex mutex_;
+  std::optional<Error> failure_;  // Guarded by mutex_.
+};
+
+// A store that holds its lock, has passed every check and has a fresh high-water mark. The members
+// are destroyed last to first: the database is closed before the lock goes.
+struct RecoveredStore {
+  std::unique_ptr<Health> health;
+  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<Files> files;
+  std::unique_ptr<Database> database;
+  HighWater sequences;
+  Duration sync_duration{};
+};
+
+// See EmbeddedStore::open() for the errors.
+Result<std::unique_ptr<RecoveredStore>> recover(const EmbeddedOptions& options, const Clock& clock,
+                                                Logger& logger,
+                                                std::shared_ptr<rocksdb::FileSystem> file_system);
+
+}  // namespace linarite::store

@@ -1,0 +1,30 @@
+// azure-iot-device over MQTT: prints each message and completes it, unless told to keep it.
+'use strict';
+const { Client } = require('azure-iot-device');
+const { Mqtt } = require('azure-iot-device-mqtt');
+const { print, errorOf } = require('./arguments');
+
+const keep = process.argv[3] === 'keep';
+
+function show(message) {
+  const { messageId, correlationId, contentType, contentEncoding, userId, ack, to, expiryTimeUtc } = message;
+  const properties = Object.fromEntries(message.properties.propertyList.map(({ key, value }) => [key, value]));
+  const body = message.getData().toString();
+  print({ body, messageId, correlationId, contentType, contentEncoding, userId, ack, to, expiryTimeUtc, properties });
+}
+
+async function main() {
+  const client = Client.fromConnectionString(process.argv[2], Mqtt);
+  client.on('error', (error) => print(errorOf(error)));
+  client.on('message', async (message) => {
+    show(message);
+    if (!keep) {
+      await client.complete(message);
+      print('completed');
+    }
+  });
+  await client.open();
+  print('open');
+}
+
+main().catch((error) => { print(errorOf(error)); process.exit(1); });

@@ -1,0 +1,154 @@
+"""The command line: az's words, its output forms, and where it finds the hub."""
+
+import json
+import os
+
+import pytest
+
+from hub import HOST, CommandFailed, parse
+
+IDENTITY = ("hub", "device-identity")
+
+
+def test_the_life_of_an_identity(hub):
+    created = hub.cli_json(*IDENTITY, "create", "-d", "d1")
+    assert created["deviceId"] == "d1"
+    assert hub.cli_json(*IDENTITY, "show", "--device-id", "d1") == created
+    assert [one["deviceId"] for one in hub.cli_json(*IDENTITY, "list")] == ["d1"]
+    updated = hub.cli_json(*IDENTITY, "update", "-d", "d1", "--status", "disabled", "--status-reason", "broken")
+    assert (updated["status"], updated["statusReason"]) == ("disabled", "broken")
+    renewed = hub.cli_json(*IDENTITY, "renew-key", "-d", "d1", "--kt", "primary")
+    keys, old = (one["authentication"]["symmetricKey"] for one in (renewed, created))
+    assert keys["primaryKey"] != old["primaryKey"]
+    assert keys["secondaryKey"] == old["secondaryKey"]
+    hub.cli(*IDENTITY, "delete", "-d", "d1")
+    assert hub.cli_json(*IDENTITY, "list") == []
+
+
+def test_renew_key_can_swap(hub, device):
+    swapped = hub.cli_json(*IDENTITY, "renew-key", "-d", device.id, "--key-type", "swap")
+    keys, old = (one["authentication"]["symmetricKey"] for one in (swapped, device.identity))
+    assert (keys["primaryKey"], keys["secondaryKey"]) == (old["secondaryKey"], old["primaryKey"])
+
+
+def test_connection_strings(hub, device):
+    text = hub.cli(*IDENTITY, "connection-string", "show", "-d", device.id, "-o", "tsv")
+    assert parse(text) == {"HostName": HOST, "DeviceId": device.id, "SharedAccessKey": device.key}
+    shown = hub.cli_json(*IDENTITY, "connection-string", "show", "-d", device.id)
+    assert shown == {"connectionString": text}
+    service = parse(hub.cli("hub", "connection-string", "show", "--policy-name", "service", "-o", "tsv"))
+    assert (service["HostName"], service["SharedAccessKeyName"]) == (HOST, "service")
+    default = parse(hub.cli_json("hub", "connection-string", "show")["connectionString"])
+    assert default["SharedAccessKeyName"] == "iothubowner"
+
+
+def test_policies(hub):
+    names = [policy["keyName"] for policy in hub.cli_json("hub", "policy", "list")]
+    assert sorted(names) == ["device", "iothubowner", "registryRead", "registryReadWrite", "service"]
+    shown = hub.cli_json("hub", "policy", "show", "--name", "service")
+    assert shown["rights"] == "ServiceConnect"
+    assert shown["primaryKey"] != shown["secondaryKey"]
+
+
+def test_tables_have_a_header_and_a_line_each(hub, device):
+    table = hub.cli(*IDENTITY, "list", "-o", "table").splitlines()
+    assert "deviceid" in table[0].lower()
+    assert any(device.id in line for line in table[1:])
+
+
+def test_what_is_not_there_is_said_in_one_line(hub):
+    with pytest.raises(CommandFailed) as failed:
+        hub.cli(*IDENTITY, "show", "-d", "nobody")
+    assert "nobody" in failed.value.stderr or "DeviceNotFound" in failed.value.stderr
+    assert len(failed.value.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("hub", "devices"), (), ("hub", "device-identity", "create")])
+def test_a_command_that_is_none(hub, words):
+    assert hub.run(*words).returncode != 0
+
+
+def test_the_login_of_a_connection_string(hub, device):
+    login = hub.connection_string("iothubowner")
+    assert json.loads(hub.run(*IDENTITY, "show", "-d", device.id, "--login", login).stdout)["deviceId"] == device.id
+    os.environ["LINARITE_CONNECTION_STRING"] = login
+    assert json.loads(hub.run(*IDENTITY, "show", "-d", device.id).stdout)["deviceId"] == device.id
+    weak = hub.connection_string("service")
+    refused = hub.run(*IDENTITY, "show", "-d", device.id, "--login", weak)
+    assert refused.returncode != 0
+    assert "IotHubUnauthorized" in refused.stderr or "401" in refused.stderr
+
+
+def test_sas_tokens(hub, device):
+    token = hub.cli("hub", "generate-sas-token", "--policy", "service", "--du", "60", "-o", "tsv")
+    assert token.startswith("SharedAccessSignature sr=")
+    assert hub.rest("GET", "/statistics/service", token=token).status == 200
+    shown = hub.cli_json("hub", "generate-sas-token", "-d", device.id)
+    assert "skn" not in shown["sas"]
+
+
+def test_send_and_wait_for_the_outcome(hub, device):
+    client = hub.node("device.js", device.connection_string)
+    assert client.json() == "open"
+    done = hub.cli(
+        "device", "c2d-message", "send", "-d", device.id, "--data", '{"wind": 12.3}', "--mid", "m1", "--cid", "c1",
+        "--ct", "application/json", "--props", "testProperty=x", "--ack", "full", "--wait",
+    )  # fmt: skip
+    assert "Success" in done
+    got = client.json()
+    assert (got["body"], got["messageId"], got["properties"]) == ('{"wind": 12.3}', "m1", {"testProperty": "x"})
+
+
+def test_send_to_nobody_fails(hub):
+    with pytest.raises(CommandFailed):
+        hub.cli("device", "c2d-message", "send", "-d", "nobody", "--data", "x")
+
+
+def test_send_and_purge(hub, device):
+    for _ in range(3):
+        hub.cli("device", "c2d-message", "send", "-d", device.id, "--data", "x")
+    assert hub.cli_json("device", "c2d-message", "purge", "-d", device.id)["totalMessagesPurged"] == 3
+
+
+def test_monitor_feedback_prints_each_record(hub, device):
+    monitor = hub.start_client(*hub.words("hub", "monitor-feedback"))
+    hub.cli("device", "c2d-message", "send", "-d", device.id, "--data", "x", "--mid", "m1", "--ack", "full")
+    hub.cli("device", "c2d-message", "purge", "-d", device.id)
+    seen = ""
+    while "Purged" not in seen:
+        seen += monitor.line()
+    assert "m1" in seen
+    monitor.process.terminate()
+    monitor.process.wait(20)
+
+
+def test_version_and_health(hub):
+    version = hub.run("version")
+    assert version.returncode == 0 and version.stdout.strip()
+    assert hub.run("health", "--data", hub.data).returncode == 0
+
+
+def test_health_of_a_hub_that_is_gone(hub):
+    hub.stop()
+    done = hub.run("health", "--data", hub.data)
+    assert done.returncode != 0
+    assert len((done.stderr + done.stdout).strip().splitlines()) == 1
+
+
+def test_the_clock_is_only_for_a_hub_that_asked(hub):
+    with pytest.raises(CommandFailed):
+        hub.advance("1m")
+
+
+def test_run_needs_the_ca_of_a_hub(hub, tmp_path):
+    done = hub.run("run", "--data", tmp_path / "nothing", "--", "true")
+    assert done.returncode != 0
+    done = hub.run("run", "--data", hub.data, "--", "sh", "-c", "exit 7")
+    assert done.returncode == 7
+
+
+def test_trust_names_files_that_are_there(hub):
+    text = hub.cli("trust")
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        assert name in text
+        assert os.path.exists(hub.trust_environment()[name])

@@ -1,0 +1,116 @@
+#include "sim/device.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace linarite::sim {
+
+void World::Device::deliver(const hub::Delivery& delivery) {
+  const auto index = whole_number<uint32_t>(delivery.message.message_id.value_or(""));
+  world_.trace("deliver", index.value_or(UINT32_MAX), index_);
+  ++world_.result_.deliveries;
+  if (!index) return world_.fail("a message without its id was delivered");
+  if (!attached) return world_.fail(fmt::format("message {} came to a forgotten link", *index));
+  const std::string wrong =
+      world_.model_.delivered(*index, index_, delivery.redelivered, world_.wall());
+  if (!wrong.empty()) return world_.fail(wrong);
+  if (delivery.message.body != fmt::format("body of {}", *index)) {
+    return world_.fail(fmt::format("the body of message {} is another's", *index));
+  }
+  for (const Held& held : held_) {
+    if (held.message == *index) {
+      return world_.fail(fmt::format("message {} was delivered while it was locked", *index));
+    }
+  }
+  held_.push_back({delivery.lock, *index});
+}
+
+void World::Device::disconnect(Error reason) {
+  world_.trace("disconnected", static_cast<uint64_t>(reason.code), index_);
+  attached = false;
+}
+
+void World::device_step() {
+  const auto device = static_cast<uint32_t>(random_.below(options_.devices));
+  const auto found = connected_.find(device);
+  if (found != connected_.end() && !found->second->attached) {
+    retired_.push_back(std::move(found->second));
+    connected_.erase(found);
+    return;
+  }
+  if (found == connected_.end() || chance(12)) {
+    connect(device);
+  } else if (chance(15)) {
+    disconnect(device);
+  } else {
+    settle_one(device);
+  }
+}
+
+void World::connect(uint32_t index) {
+  const auto window = static_cast<uint32_t>(1 + random_.below(8));
+  auto device = std::make_unique<Device>(*this, index, window);
+  const Status attached = partition(index).attach(device_name(index), *device);
+  trace("connect", index, attached ? 0 : static_cast<uint64_t>(attached.error().code));
+  const ModelDevice& known = model_.device(index);
+  if (!known.uncertain) {
+    const bool expected = known.presence == Presence::kYes && known.enabled;
+    if (attached.has_value() != expected) {
+      return fail(fmt::format(
+          "device {} {} although it is {}", index, attached ? "connected" : "was refused",
+          known.presence == Presence::kYes ? "there" : "not there or disabled"));
+    }
+  }
+  if (!attached) return;
+  const auto older = connected_.find(index);
+  if (older != connected_.end()) {
+    if (older->second->attached) fail("a takeover left the older connection attached");
+    retired_.push_back(std::move(older->second));
+  }
+  model_.session_started(index);
+  Device& link = *device;
+  connected_[index] = std::move(device);
+  partition(index).open_delivery(link, window, wall());
+}
+
+void World::disconnect(uint32_t index) {
+  trace("disconnect", index);
+  const auto found = connected_.find(index);
+  partition(index).detach(*found->second);
+  found->second->attached = false;
+  retired_.push_back(std::move(found->second));
+  connected_.erase(found);
+}
+
+// Completes, abandons or rejects one of the messages the device holds, in any order.
+void World::settle_one(uint32_t index) {
+  Device& device = *connected_.at(index);
+  if (device.held().empty()) return;
+  const size_t which = random_.below(device.held().size());
+  const Device::Held held = device.held()[which];
+  device.held().erase(device.held().begin() + static_cast<std::ptrdiff_t>(which));
+  const uint64_t how = random_.below(8);
+  trace("settle", held.message, how);
+  const auto answered = [this, life = life_, held](hub::Outcome outcome) {
+    return [this, life, held, outcome](const Status& status) {
+      if (life != life_) return;
+      trace("settled", held.message, status.has_value());
+      model_.end_answered(held.message, outcome, status.has_value(),
+                          !status && unknown(status.error().code), wall());
+    };
+  };
+  if (how == 0) {
+    model_.abandon_asked(held.message);
+    model_.may_end(index);  // The last abandon dead-letters.
+    partition(index).abandon(device, held.lock, [](const Status&) {});
+  } else if (how == 1) {
+    model_.end_asked(held.message);
+    partition(index).reject(device, held.lock, answered(hub::Outcome::kRejected));
+  } else {
+    model_.end_asked(held.message);
+    partition(index).complete(device, held.lock, answered(hub::Outcome::kSuccess));
+  }
+}
+
+}  // namespace linarite::sim

@@ -1,0 +1,187 @@
+#include "sim/world.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/text.h"
+#include "sim/device.h"
+
+namespace linarite::sim {
+namespace {
+
+constexpr uint64_t kFnvOffset = 0xcbf29ce484222325ULL;
+constexpr uint64_t kFnvPrime = 0x100000001b3ULL;
+
+// Locks run out whenever the clock jumps; no record may be dropped for being offered too often.
+const hub::HubOptions kHubOptions{.feedback = {.delivery_count_max = 100}};
+
+}  // namespace
+
+World::World(const WorldOptions& options)
+    : options_(options),
+      random_(options.seed),
+      hub_random_(options.seed ^ 0x9e3779b97f4a7c15ULL),
+      clock_(*parse_iso8601("2026-01-02T03:04:05Z")),
+      model_(options.devices) {
+  result_.trace_hash = kFnvOffset;
+}
+
+World::~World() {
+  connected_.clear();
+  loop_a_.stop();
+  loop_b_.stop();
+}
+
+// A trace is kept as its hash: two runs of a seed must come to the same one.
+void World::trace(std::string_view what, uint64_t a, uint64_t b) {
+  const auto mix = [this](uint64_t value) {
+    result_.trace_hash = (result_.trace_hash ^ value) * kFnvPrime;
+  };
+  for (const char c : what) mix(static_cast<unsigned char>(c));
+  mix(a);
+  mix(b);
+}
+
+void World::fail(const std::string& what) {
+  if (result_.violation.empty()) result_.violation = what;
+}
+
+// Whether a failure leaves open what is on the disk.
+bool World::unknown(ErrorCode code) {
+  return code == ErrorCode::kIoError || code == ErrorCode::kStoreReadOnly;
+}
+
+void World::start() {
+  ++life_;
+  read_only_ = false;
+  metrics_ = std::make_unique<prometheus::Registry>();
+  hub_ = std::make_unique<hub::Hub>(kHubOptions, hub::Hub::Parts{.store = store_,
+                                                                 .loops = {&loop_a_, &loop_b_},
+                                                                 .random = hub_random_,
+                                                                 .log = log_,
+                                                                 .metrics = *metrics_});
+  std::optional<Status> opened;
+  hub_->open({loop_a_, [&](Status status) { opened = std::move(status); }});
+  store_.hold_commits(false);
+  settle();
+  if (!opened || !*opened)
+    return fail("the hub did not open: " + (opened ? opened->error().message : "no answer"));
+  store_.hold_commits(true);
+  look_at_devices();
+}
+
+// The process is gone, and with `power` everything that was not synced.
+void World::crash(bool power) {
+  trace("crash", power);
+  ++result_.crashes;
+  if (!power) {
+    // kill -9: what was handed to the kernel survives.
+    store_.flush();
+  }
+  connected_.clear();
+  retired_.clear();
+  receivers_.clear();
+  loop_a_.drop_all();
+  loop_b_.drop_all();
+  hub_.reset();
+  store_.crash(chance(2) ? &random_ : nullptr);
+  model_.crashed();
+  start();
+}
+
+// Runs a few tasks, on whichever loop the seed says.
+void World::run_some() {
+  for (uint64_t i = random_.below(20); i > 0; --i) {
+    ManualLoop& loop = chance(2) ? loop_a_ : loop_b_;
+    loop.run_one();
+  }
+}
+
+// Runs both loops until neither has anything to do.
+void World::settle() {
+  while (loop_a_.run_until_idle() + loop_b_.run_until_idle() > 0) {
+  }
+}
+
+void World::step() {
+  const uint64_t what = random_.below(1000);
+  if (what < 350) {
+    back_end_step();
+  } else if (what < 700) {
+    device_step();
+  } else if (what < 960) {
+    if (chance(2)) store_.flush();
+  } else if (what < 985) {
+    clock_.advance(std::chrono::milliseconds(random_.below(chance(10) ? 3'600'000 : 5'000)));
+  } else if (what < 990) {
+    crash(/*power=*/true);
+  } else if (what < 994) {
+    crash(/*power=*/false);
+  } else if (what < 995 && !read_only_) {
+    trace("fail sync", 0);
+    read_only_ = true;
+    store_.fail_next_sync({ErrorCode::kIoError, "injected"});
+  }
+  run_some();
+  if (read_only_ && chance(20)) crash(/*power=*/true);
+}
+
+RunResult World::run() {
+  start();
+  for (uint32_t i = 0; i < options_.devices; ++i) create(i);
+  store_.flush();
+  settle();
+  for (uint32_t i = 0; i < options_.steps && result_.violation.empty(); ++i) step();
+  if (result_.violation.empty()) finish();
+  return result_;
+}
+
+// No more faults: everything the model says is there must come out.
+void World::finish() {
+  if (read_only_) crash(/*power=*/true);
+  store_.flush();
+  store_.hold_commits(false);
+  settle();
+  std::set<uint32_t> drained;
+  for (uint32_t i = 0; i < options_.devices; ++i) drain_device(i, drained);
+  while (!receivers_.empty()) close_receiver();
+  settle();
+  for (bool more = true; more && result_.violation.empty();) {
+    more = false;
+    hub_->receive_feedback({loop_a_, [&](const std::optional<hub::FeedbackBatch>& batch) {
+                              if (!batch) return;
+                              more = true;
+                              note_feedback(*batch);
+                              hub_->settle_feedback(batch->token, hub::FeedbackSettlement::kAccept,
+                                                    {loop_a_, [](const Status&) {}});
+                            }});
+    settle();
+  }
+  const std::string wrong = model_.finished(wall(), drained, /*feedback_complete=*/true);
+  if (!wrong.empty()) fail(wrong);
+}
+
+void World::drain_device(uint32_t index, std::set<uint32_t>& drained) {
+  const ModelDevice& known = model_.device(index);
+  if (known.uncertain) return fail(fmt::format("a write of device {} was not answered", index));
+  if (known.presence == Presence::kNo) return;
+  if (!known.enabled) {
+    set_enabled(index, true);
+    settle();
+  }
+  connect(index);
+  settle();
+  const auto found = connected_.find(index);
+  if (found == connected_.end()) return;
+  Device& device = *found->second;
+  for (size_t rounds = 0; !device.held().empty() && rounds < 10000; ++rounds) {
+    const Device::Held held = device.held().front();
+    device.held().erase(device.held().begin());
+    drained.insert(held.message);
+    partition(index).complete(device, held.lock, [](const Status&) {});
+    settle();
+  }
+}
+
+}  // namespace linarite::sim

@@ -23,8 +23,11 @@ struct Unit {
   std::string_view name;
   Duration length;
 };
-constexpr Unit kUnits[] = {
-    {"d", hours(24)}, {"h", hours(1)}, {"m", minutes(1)}, {"s", seconds(1)}, {"ms", milliseconds(1)}};
+constexpr Unit kUnits[] = {{"d", hours(24)},
+                           {"h", hours(1)},
+                           {"m", minutes(1)},
+                           {"s", seconds(1)},
+                           {"ms", milliseconds(1)}};
 
 std::unexpected<Error> invalid(std::string what) {
   return fail(ErrorCode::kArgumentInvalid, std::move(what));
@@ -64,17 +67,20 @@ Status check_listeners(const Config& config) {
     const auto address = net::SocketAddress::parse(text, 0);
     if (!address) {
       return invalid(fmt::format(
-          "listen.addresses: \"{}\" is not a numeric address; write 0.0.0.0 for all of IPv4.", text));
+          "listen.addresses: \"{}\" is not a numeric address; write 0.0.0.0 for all of IPv4.",
+          text));
     }
     if (address->is_loopback()) continue;
     if (config.clock == "manual") {
-      return invalid("a manual clock is for tests: listen.addresses must then be loopback addresses.");
+      return invalid(
+          "a manual clock is for tests: listen.addresses must then be loopback addresses.");
     }
     if (config.uses_dev_ca() && !config.allow_dev_ca_on_public_address) {
-      return invalid(fmt::format(
-          "the development CA is for this machine only: to listen on {}, set tls.certificate_files and "
-          "tls.key_files, or say --allow-dev-ca-on-public-address.",
-          text));
+      return invalid(
+          fmt::format("the development CA is for this machine only: to listen on {}, set "
+                      "tls.certificate_files and "
+                      "tls.key_files, or say --allow-dev-ca-on-public-address.",
+                      text));
     }
   }
   if (config.certificate_files.size() != config.key_files.size()) {
@@ -178,7 +184,8 @@ std::vector<Setting> settings_of(Config& c) {
       {"listen.admin_port", &c.admin_port, "on 127.0.0.1, plain HTTP; 0: a free one"},
       {"listen.allow_dev_ca_on_public_address", &c.allow_dev_ca_on_public_address,
        "listen on other than loopback addresses with the development CA"},
-      {"tls.certificate_files", &c.certificate_files, "PEM, each with its chain; empty: development CA"},
+      {"tls.certificate_files", &c.certificate_files,
+       "PEM, each with its chain; empty: development CA"},
       {"tls.key_files", &c.key_files, "PEM, in the order of certificate_files"},
       {"tls.allow_cbc", &c.allow_cbc, "ECDHE-RSA with AES-CBC and SHA-2, for devices without GCM"},
       {"limits.connections_max", &c.connections_max, "0: as many as the open-files limit allows"},
@@ -186,14 +193,18 @@ std::vector<Setting> settings_of(Config& c) {
       {"limits.handshakes_per_loop_max", &c.handshakes_per_loop_max,
        "TLS handshakes under way; one more ends the oldest"},
       {"limits.handshake_limit", &c.handshake_limit, "time for a TLS handshake"},
-      {"limits.stall_limit", &c.stall_limit, "time for a peer to take something of what waits for it"},
+      {"limits.stall_limit", &c.stall_limit,
+       "time for a peer to take something of what waits for it"},
       {"store.partition_count", &c.partition_count, "fixed when the store is made"},
-      {"store.memtable_bytes", &c.memtable_bytes, "more is faster, and replays longer after a crash"},
+      {"store.memtable_bytes", &c.memtable_bytes,
+       "more is faster, and replays longer after a crash"},
       {"store.accept_loss", &c.accept_loss, "open a store that has lost acknowledged data"},
       {"hub.device_count_max", &c.hub.device_count_max, "identities"},
-      {"hub.message_cache_bytes", &c.hub.message_cache_bytes, "message bodies in memory, per partition"},
+      {"hub.message_cache_bytes", &c.hub.message_cache_bytes,
+       "message bodies in memory, per partition"},
       {"c2d.queue_depth_max", &c.hub.c2d.queue_depth_max, "waiting messages of one device"},
-      {"c2d.queue_bytes_max", &c.hub.c2d.queue_bytes_max, "bytes of waiting messages of one device"},
+      {"c2d.queue_bytes_max", &c.hub.c2d.queue_bytes_max,
+       "bytes of waiting messages of one device"},
       {"c2d.default_ttl", &c.hub.c2d.default_ttl, "life of a message without an expiry"},
       {"c2d.ttl_max", &c.hub.c2d.ttl_max, "longest expiry a sender may ask for"},
       {"c2d.lock_duration", &c.hub.c2d.lock_duration, "lock of a message received over HTTPS"},
@@ -203,7 +214,8 @@ std::vector<Setting> settings_of(Config& c) {
       {"feedback.ttl", &c.hub.feedback.ttl, "life of a feedback record"},
       {"feedback.lock_duration", &c.hub.feedback.lock_duration, "lock of a received batch"},
       {"feedback.delivery_count_max", &c.hub.feedback.delivery_count_max, "then it is dropped"},
-      {"feedback.batched", &c.hub.feedback.batched, "collect 64 records or 15 s, as the original does"},
+      {"feedback.batched", &c.hub.feedback.batched,
+       "collect 64 records or 15 s, as the original does"},
       {"mqtt.c2d_window", &c.mqtt.c2d_window, "unacknowledged messages on one connection"},
       {"mqtt.token_grace", &c.mqtt.token_grace, "a connection outlives its token by this much"},
       {"mqtt.close_on_refused_filter", &c.mqtt.close_on_refused_filter,

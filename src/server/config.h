@@ -54,8 +54,8 @@ struct Config {
   uint64_t memtable_bytes = 32ULL << 20U;
   bool accept_loss = false;
 
-  hub::HubOptions hub;         // [hub], [c2d], [feedback]; host_names come from `hosts`.
-  gateway::MqttOptions mqtt;   // [mqtt]
+  hub::HubOptions hub;        // [hub], [c2d], [feedback]; host_names come from `hosts`.
+  gateway::MqttOptions mqtt;  // [mqtt]
   std::string log_level = "info";
   std::string log_format = "logfmt";
 
@@ -72,7 +72,8 @@ struct Config {
 
 // One key: its name ("c2d.default_ttl"), where its value is, and what it is about.
 struct Setting {
-  using Place = std::variant<std::string*, bool*, uint16_t*, uint32_t*, uint64_t*, Duration*, Texts*>;
+  using Place =
+      std::variant<std::string*, bool*, uint16_t*, uint32_t*, uint64_t*, Duration*, Texts*>;
   std::string_view key;
   Place place;
   std::string_view about;
@@ -81,11 +82,12 @@ struct Setting {
 // All of them, in the order of the documentation; the places point into `config`.
 std::vector<Setting> settings_of(Config& config);
 
-// Reads the settings of a file into `config`. Fails with kArgumentInvalid: a file that cannot be read,
-// is no TOML, has an unknown key or a value of another type; as "FILE:LINE:COLUMN: what".
+// Reads the settings of a file into `config`. Fails with kArgumentInvalid: a file that cannot be
+// read, is no TOML, has an unknown key or a value of another type; as "FILE:LINE:COLUMN: what".
 Status read_file(const std::string& path, Config& config);
 // The same for NAME=VALUE pairs: LINARITE_C2D_DEFAULT_TTL=2h. A list is separated by commas.
-// Variables of a section that are no setting are refused; others that begin with LINARITE_ are not ours.
+// Variables of a section that are no setting are refused; others that begin with LINARITE_ are not
+// ours.
 Status read_environment(const char* const* environment, Config& config);
 
 // The settings as TOML, each with what it is about.

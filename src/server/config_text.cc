@@ -25,7 +25,8 @@ std::unexpected<Error> invalid(std::string what) {
 template <class T>
 Status store_number(std::optional<int64_t> number, T& out) {
   if (!number || !std::in_range<T>(*number)) {
-    return invalid(fmt::format("a whole number from 0 to {} is wanted", std::numeric_limits<T>::max()));
+    return invalid(
+        fmt::format("a whole number from 0 to {} is wanted", std::numeric_limits<T>::max()));
   }
   out = static_cast<T>(*number);
   return {};
@@ -60,7 +61,8 @@ struct FromNode {
     for (size_t i = 0; array != nullptr && i < array->size(); ++i) {
       if (const auto text = (*array)[i].value_exact<std::string>()) texts.push_back(*text);
     }
-    if (array == nullptr || texts.size() != array->size()) return invalid("a list of texts is wanted");
+    if (array == nullptr || texts.size() != array->size())
+      return invalid("a list of texts is wanted");
     *out = std::move(texts);
     return {};
   }
@@ -136,7 +138,8 @@ struct ToToml {
 
 class FileReader {
  public:
-  FileReader(const std::string& path, Config& config) : path_(path), settings_(settings_of(config)) {}
+  FileReader(const std::string& path, Config& config)
+      : path_(path), settings_(settings_of(config)) {}
 
   Status read(const toml::table& root) const {
     for (const auto& [section, node] : root) {
@@ -147,7 +150,8 @@ class FileReader {
         return at(section.source(), fmt::format("\"{}\" is a section: write [{}]", name, name));
       }
       for (const auto& [key, value] : *table) {
-        if (Status taken = take(name + "." + std::string(key.str()), key, value); !taken) return taken;
+        if (Status taken = take(name + "." + std::string(key.str()), key, value); !taken)
+          return taken;
       }
     }
     return {};
@@ -162,7 +166,8 @@ class FileReader {
 
   Status take(const std::string& full, const toml::key& key, const toml::node& value) const {
     const auto setting = std::ranges::find(settings_, full, &Setting::key);
-    if (setting == settings_.end()) return at(key.source(), fmt::format("unknown key \"{}\"", full));
+    if (setting == settings_.end())
+      return at(key.source(), fmt::format("unknown key \"{}\"", full));
     Status stored = std::visit(FromNode{value}, setting->place);
     if (!stored) return at(value.source(), fmt::format("{}: {}", full, stored.error().message));
     return {};
@@ -205,8 +210,8 @@ Status read_file(const std::string& path, Config& config) {
   const toml::parse_result parsed = toml::parse_file(path);
   if (!parsed) {
     const toml::source_position where = parsed.error().source().begin;
-    return invalid(fmt::format("{}:{}:{}: {}", path, where.line, where.column,
-                               parsed.error().description()));
+    return invalid(
+        fmt::format("{}:{}:{}: {}", path, where.line, where.column, parsed.error().description()));
   }
   return FileReader(path, config).read(parsed.table());
 }
@@ -225,8 +230,7 @@ Status read_environment(const char* const* environment, Config& config) {
     }
     const Status stored = std::visit(FromText{pair.substr(name.size() + 1)}, setting->place);
     if (!stored) {
-      return invalid(
-          fmt::format("the environment variable {}: {}.", name, stored.error().message));
+      return invalid(fmt::format("the environment variable {}: {}.", name, stored.error().message));
     }
   }
   return {};

@@ -22,7 +22,8 @@ std::string environment(const char* name) {
 }
 
 std::unexpected<Error> io_error(const std::string& what, const fs::path& path) {
-  return fail(ErrorCode::kIoError, fmt::format("cannot {} {}: {}.", what, path.string(), strerror(errno)));
+  return fail(ErrorCode::kIoError,
+              fmt::format("cannot {} {}: {}.", what, path.string(), strerror(errno)));
 }
 
 }  // namespace
@@ -41,15 +42,17 @@ Result<DataDirectory> DataDirectory::open(const std::string& path) {
   where = fs::absolute(where, error);
   fs::create_directories(where, error);
   // It holds keys. An existing directory of somebody else is not taken over.
-  if (error || ::chmod(where.c_str(), S_IRWXU) != 0) return io_error("use the data directory", where);
+  if (error || ::chmod(where.c_str(), S_IRWXU) != 0)
+    return io_error("use the data directory", where);
   const fs::path lock_path = where / "lock";
   net::Descriptor lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!lock.valid()) return io_error("write", lock_path);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(ErrorCode::kStoreInUse,
-                fmt::format("another linarite runs on the data directory {}; stop it, or name another "
-                            "directory with --data.",
-                            where.string()));
+    return fail(
+        ErrorCode::kStoreInUse,
+        fmt::format("another linarite runs on the data directory {}; stop it, or name another "
+                    "directory with --data.",
+                    where.string()));
   }
   return DataDirectory(std::move(where), std::move(lock));
 }

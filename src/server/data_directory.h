@@ -17,8 +17,8 @@ namespace linarite::server {
 
 class DataDirectory {
  public:
-  // Makes the directory (mode 0700) if needed and locks it. kStoreInUse if a server runs on it already;
-  // kIoError for the rest. An empty path is the default of this user.
+  // Makes the directory (mode 0700) if needed and locks it. kStoreInUse if a server runs on it
+  // already; kIoError for the rest. An empty path is the default of this user.
   static Result<DataDirectory> open(const std::string& path);
 
   DataDirectory(DataDirectory&&) = default;

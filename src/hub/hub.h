@@ -67,7 +67,8 @@ class Hub {
   Result<Principal> authenticate_policy(std::string_view token) const;
   // The permission table, and whether the principal's policy still has its key.
   Status allow(const Principal& principal, Action action, const Resource& resource) const;
-  std::shared_ptr<const PolicySet> policies() const;
+  // The policies as they are now; the set stays as it is, and valid as long as the hub.
+  const PolicySet* policies() const;
 
   // Whether a shared access policy has this raw key (primary or secondary, base64 text); for SASL
   // PLAIN at the Event Hubs form. Constant time.
@@ -94,13 +95,14 @@ class Hub {
   // --- Feedback. Receivers compete; each batch goes to one of them.
 
   using ReceiverId = uint64_t;
-  // `on_batch` is called on `loop`, once for each unit of credit at most.
+  // `on_batch` is called on `loop`, once for each unit of credit at most. Open and close a receiver
+  // on its own loop, which must be one of the hub's.
   ReceiverId open_feedback_receiver(Loop& loop, std::function<void(FeedbackBatch)> on_batch);
   // The receiver takes `credit` more batches.
   void add_feedback_credit(ReceiverId receiver, uint32_t credit);
   // Takes unused credit back (AMQP drain); `done` tells how much it was.
   void drain_feedback_credit(ReceiverId receiver, Reply<uint32_t> done);
-  // Batches it holds go back at once. A batch already on its way to it comes no more.
+  // Batches it holds go back at once; `on_batch` is not called again.
   void close_feedback_receiver(ReceiverId receiver);
   // One batch without a receiver (REST); nothing if none waits.
   void receive_feedback(Reply<std::optional<FeedbackBatch>> reply);

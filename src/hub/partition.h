@@ -4,6 +4,7 @@
 // answered before it is durable.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -57,7 +58,7 @@ class Partition {
     Random& random;
     Logger& log;
     Metrics& metrics;
-    std::function<std::shared_ptr<const PolicySet>()> policies;
+    const std::atomic<const PolicySet*>& policies;
   };
   explicit Partition(Parts parts);
   ~Partition();

@@ -148,8 +148,9 @@ void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
       auto device = std::make_shared<Device>();
       device->identity = std::move(identity);
       count(device->identity, +1);
+      // Known before it is answered: the answer may run the next request at once.
+      devices_.insert_or_assign(id, device);
       done(view(*device));
-      devices_.insert_or_assign(id, std::move(device));
     } else {
       done(std::unexpected(status.error()));
     }

@@ -25,7 +25,7 @@ class DevCaTest : public ::testing::Test {
   ~DevCaTest() override { std::filesystem::remove_all(root_); }
 
   Result<DevCertificates> open(HostNames names = {}, HostNames extra = {}) {
-    return open_dev_ca({root_ / "tls", std::move(names), std::move(extra), now_});
+    return open_dev_ca({root_ / "tls", std::move(names), std::move(extra), false, now_});
   }
   std::filesystem::path file(const std::string& name) const { return root_ / "tls" / name; }
 
@@ -53,6 +53,17 @@ TEST_F(DevCaTest, TheFirstStartMakesEverythingAndTheSecondNothing) {
   EXPECT_FALSE(second->ca_made);
   EXPECT_FALSE(second->certificates_made);
   EXPECT_EQ(second->certificates[1].chain_pem, first->certificates[1].chain_pem);
+}
+
+TEST_F(DevCaTest, TheRsaCertificateMayComeLater) {
+  const auto first = open_dev_ca({root_ / "tls", {}, {}, true, now_});
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(first->rsa_deferred);
+  EXPECT_EQ(first->certificates.size(), 1U);
+  const auto later = open();
+  EXPECT_EQ(later->certificates.size(), 2U);
+  EXPECT_EQ(later->certificates[0].chain_pem, first->certificates[0].chain_pem);
+  EXPECT_FALSE(open_dev_ca({root_ / "tls", {}, {}, true, now_})->rsa_deferred);
 }
 
 TEST_F(DevCaTest, OnlyTheOwnerMayReadTheFiles) {

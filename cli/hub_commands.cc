@@ -44,12 +44,15 @@ Outcome<json::value> sas(std::string_view audience, std::string_view key, std::s
 }
 
 Outcome<json::value> sas_of_connection_string(Session& session) {
-  const auto parsed = wire::parse_connection_string(*session.arguments().connection_string);
+  const std::string& text = *session.arguments().connection_string;
+  auto parsed = wire::parse_service_connection_string(text);
+  if (!parsed) parsed = wire::parse_device_connection_string(text);
   if (!parsed) return std::unexpected(parsed.error());
-  if (parsed->x509) return failed("a connection string with a certificate makes no token");
+  if (parsed->key.empty()) return failed("the connection string has no SharedAccessKey");
   std::string audience = parsed->host_name;
-  if (!parsed->device_id.empty()) audience += "/devices/" + parsed->device_id;
-  if (!parsed->module_id.empty()) audience += "/modules/" + parsed->module_id;
+  const wire::Identity& identity = parsed->identity;
+  if (!identity.device_id.empty()) audience += "/devices/" + identity.device_id;
+  if (identity.is_module()) audience += "/modules/" + identity.module_id;
   return sas(audience, parsed->key, parsed->policy, session.loop().clock().wall(),
              session.arguments());
 }
@@ -74,6 +77,7 @@ Outcome<json::value> sas_of_login(Session& session) {
   const auto hub = session.rest();
   if (!hub) return std::unexpected(hub.error());
   const PolicyKey& own = (*hub)->key();
+  if (own.key.empty()) return failed("the connection string has no SharedAccessKey");
   if (arguments.policy_name && !equal_ignoring_case(*arguments.policy_name, own.policy)) {
     return misused("--policy-name: the connection string is that of another policy");
   }

@@ -96,7 +96,7 @@ Outcome<json::value> show_device_connection_string(Session& session) {
   if (!identity) return std::unexpected(identity.error());
   const auto key = device_key(*identity, arguments.key_type == "secondary");
   const std::string text = wire::connection_string_text({.host_name = (*hub)->host(),
-                                                         .device_id = *arguments.device_id,
+                                                         .identity = {*arguments.device_id, ""},
                                                          .key = key.value_or(""),
                                                          .x509 = !key});
   return json::object{{"connectionString", text}};

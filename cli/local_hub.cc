@@ -53,6 +53,10 @@ Outcome<std::filesystem::path> data_directory(const Arguments& arguments) {
     if (arguments.data_directory->empty()) return misused("--data: a directory is missing");
     return std::filesystem::path(*arguments.data_directory);
   }
+  // What the server reads too (docs/configuration.md).
+  if (const std::string named = environment("LINARITE_SERVER_DATA_DIRECTORY"); !named.empty()) {
+    return std::filesystem::path(named);
+  }
   std::filesystem::path out = wire::default_data_directory(
       ::geteuid() == 0, environment("XDG_DATA_HOME"), environment("HOME"));
   if (out.empty()) return failed("there is no home directory: name the data directory with --data");
@@ -84,10 +88,6 @@ Outcome<LocalHub> LocalHub::find(net::AsioLoop& loop, std::filesystem::path dire
   return LocalHub(loop, std::move(directory), *std::move(control));
 }
 
-Outcome<std::string> LocalHub::ca_pem() const {
-  return read_file(directory_ / "ca.pem", kCaSizeMax);
-}
-
 Outcome<http::Response> LocalHub::call(std::string method, std::string target) {
   http::Request request{.method = std::move(method), .target = std::move(target)};
   request.headers.add("Authorization", "Bearer " + control_.token);
@@ -99,6 +99,14 @@ Outcome<http::Response> LocalHub::call(std::string method, std::string target) {
                   " does not run on the data directory " + directory_.string());
   }
   return *std::move(response);
+}
+
+Outcome<std::string> LocalHub::ca_pem() {
+  auto response = call("GET", "/ca.pem");
+  if (!response) return std::unexpected(response.error());
+  if (response->status == 404) return std::string();
+  if (response->status != 200) return not_understood();
+  return std::move(response->body);
 }
 
 Outcome<LocalHub::Policies> LocalHub::policies() {

@@ -18,7 +18,8 @@ namespace linarite::cli {
 
 inline constexpr size_t kCaSizeMax = 65536;  // bytes of ca.pem
 
-// --data, or the default of `linarite serve`. Fails if neither is known.
+// --data, else LINARITE_SERVER_DATA_DIRECTORY, else the default of `linarite serve`. Fails if none
+// is known.
 Outcome<std::filesystem::path> data_directory(const Arguments& arguments);
 
 // A shared access policy in az's shape: keyName, primaryKey, rights, secondaryKey.
@@ -37,7 +38,8 @@ class LocalHub {
   static Outcome<LocalHub> find(net::AsioLoop& loop, std::filesystem::path directory);
 
   const wire::ControlFile& control() const { return control_; }
-  Outcome<std::string> ca_pem() const;
+  // Who vouches for the hub's certificate; empty if it is one of those that the machine trusts.
+  Outcome<std::string> ca_pem();
 
   struct Policies {
     std::vector<PolicyEntry> all;

@@ -137,6 +137,14 @@ bool is_list(const Flag& flag) {
   return std::holds_alternative<std::vector<std::string> Arguments::*>(flag.target);
 }
 
+// What --help shows in the place of the value.
+std::string type_name(const Flag& flag) {
+  if (flag.kind == Flag::Kind::kSwitch) return "[true|false]";
+  std::string out;
+  for (const char* choice : flag.choices) out += (out.empty() ? "" : "|") + std::string(choice);
+  return out.empty() ? "TEXT" : out;
+}
+
 void add_flag(CLI::App& app, const Flag& flag, Arguments& arguments) {
   CLI::Option* option = app.add_option(
       flag.names,
@@ -147,7 +155,7 @@ void add_flag(CLI::App& app, const Flag& flag, Arguments& arguments) {
       },
       flag.help);
   option->type_size(1);
-  option->type_name(flag.kind == Flag::Kind::kSwitch ? "[true|false]" : "TEXT");
+  option->type_name(type_name(flag));
   if (flag.kind == Flag::Kind::kSwitch) {
     option->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   } else if (is_list(flag)) {
@@ -244,7 +252,6 @@ void build(Tree& tree, Arguments& arguments, Text& root_data, bool& version) {
                              &Arguments::data_directory};
   tree.root.add_option(kRootData, root_data, kData.help);
   tree.root.add_flag("--version", version, "Print the version.");
-  tree.root.footer("linarite serve starts a hub; see 'linarite serve --help'.");
   for (const Group& group : groups()) {
     tree.add(group.words, group.summary).require_subcommand(1);
   }
@@ -252,6 +259,8 @@ void build(Tree& tree, Arguments& arguments, Text& root_data, bool& version) {
     CLI::App& app = tree.add(command.words, command.summary);
     for (const Flag& flag : command.flags) add_flag(app, flag, arguments);
   }
+  // At the end, or every part would inherit it.
+  tree.root.footer("linarite serve starts a hub; see 'linarite serve --help'.");
 }
 
 }  // namespace

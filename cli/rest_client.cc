@@ -73,10 +73,13 @@ Result<RestClient> RestClient::create(net::AsioLoop& loop, HubAddress hub, Polic
 }
 
 Result<http::Response> RestClient::call_with_token(const RestCall& call) {
-  const auto token = wire::make_sas_token({.audience = hub_.host,
-                                           .key = key_.key,
-                                           .policy = key_.policy,
-                                           .expiry = hub_time() + kTokenLife});
+  Result<std::string> token = key_.token;
+  if (key_.token.empty()) {
+    token = wire::make_sas_token({.audience = hub_.host,
+                                  .key = key_.key,
+                                  .policy = key_.policy,
+                                  .expiry = hub_time() + kTokenLife});
+  }
   if (!token) return std::unexpected(token.error());
   http::Request request{.method = call.method, .target = call.path, .headers = call.headers};
   request.target += request.target.find('?') == std::string::npos ? '?' : '&';
@@ -96,7 +99,7 @@ bool RestClient::learn_time(const http::Response& response) {
 
 Result<http::Response> RestClient::call(const RestCall& call) {
   auto response = call_with_token(call);
-  if (response && response->status == 401 && learn_time(*response)) {
+  if (response && response->status == 401 && key_.token.empty() && learn_time(*response)) {
     response = call_with_token(call);
   }
   if (!response) return response;

@@ -22,7 +22,8 @@ struct HubAddress {
 
 struct PolicyKey {
   std::string policy;
-  std::string key;  // Base64.
+  std::string key;         // Base64.
+  std::string token = {};  // Instead of a key: a whole token, used as it is.
 };
 
 struct RestCall {

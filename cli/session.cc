@@ -25,17 +25,17 @@ Session::Session(Arguments arguments, ServerHooks& hooks)
     : arguments_(std::move(arguments)), hooks_(hooks), login_(find_login(arguments_)) {}
 
 Outcome<void> Session::open_login() {
-  auto parsed = wire::parse_connection_string(*login_);
+  auto parsed = wire::parse_service_connection_string(*login_);
   if (!parsed) return std::unexpected(parsed.error());
-  if (parsed->policy.empty()) {
-    return failed("the connection string is that of a device; a hub's has a SharedAccessKeyName");
-  }
   auto client = RestClient::create(loop_,
                                    {.host = parsed->host_name,
                                     .address = parsed->host_name,
-                                    .port = parsed->port == 0 ? kHttpsPort : parsed->port,
+                                    .port = kHttpsPort,
                                     .roots_pem = {}},
-                                   {parsed->policy, parsed->key}, Duration(0));
+                                   {.policy = std::move(parsed->policy),
+                                    .key = std::move(parsed->key),
+                                    .token = std::move(parsed->signature)},
+                                   Duration(0));
   if (!client) return std::unexpected(client.error());
   rest_.emplace(*std::move(client));
   return {};
@@ -49,13 +49,13 @@ Outcome<void> Session::open_local() {
   auto roots = local_->ca_pem();
   if (!roots) return std::unexpected(roots.error());
   const wire::ControlFile& control = local_->control();
-  auto client =
-      RestClient::create(loop_,
-                         {.host = control.host,
-                          .address = control.address,
-                          .port = control.https_port,
-                          .roots_pem = *std::move(roots)},
-                         {owner->name, owner->primary_key}, policies->hub_time - clock_.wall());
+  auto client = RestClient::create(loop_,
+                                   {.host = control.host,
+                                    .address = control.address,
+                                    .port = control.https_port,
+                                    .roots_pem = *std::move(roots)},
+                                   {.policy = owner->name, .key = owner->primary_key},
+                                   policies->hub_time - clock_.wall());
   if (!client) return std::unexpected(client.error());
   rest_.emplace(*std::move(client));
   return {};

@@ -125,7 +125,8 @@ Status RestService::judge(const http::Request& head) {
   }
   auto principal = hub_.authenticate_policy(*token);
   if (!principal) return std::unexpected(principal.error());
-  if (auto status = hub_.allow(*principal, route_->action, {target_.segments}); !status) return status;
+  if (auto status = hub_.allow(*principal, route_->action, {target_.segments}); !status)
+    return status;
 
   const auto version = target_.parameter("api-version");
   if (!version || !is_api_version(*version)) return fail(ErrorCode::kInvalidProtocolVersion);

@@ -17,7 +17,7 @@ constexpr int kNotImplementedStatus = 501;
 // How often a stream that is slow to write is looked at for the completion of QoS 0 deliveries.
 constexpr Duration kWrittenPoll = std::chrono::milliseconds(50);
 
-Error not_implemented(const char* what) { return {ErrorCode::kInvalidOperation, what}; }
+Error not_implemented(const char* what) { return {ErrorCode::kNotImplemented, what}; }
 
 // The same message gets the same packet id on every connection (MQTT 3.1.1, 4.4), unless the id is
 // in use.

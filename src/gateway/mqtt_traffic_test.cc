@@ -263,7 +263,7 @@ TEST_F(MqttTrafficTest, TwinRequestsAreAnsweredWith501) {
   EXPECT_TRUE(
       get.starts_with("PUBACK 0\n"
                       "PUBLISH $iothub/twin/res/501/?$rid=a%2F7 q0 id=0 "
-                      "{\"errorCode\":400003,\"trackingId\":\""))
+                      "{\"errorCode\":501000,\"trackingId\":\""))
       << get;
   EXPECT_NE(get.find("\"message\":\"device twins are not part of this version\""),
             std::string::npos)

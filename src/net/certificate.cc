@@ -49,7 +49,7 @@ std::string subject_alt_name(const HostNames& names) {
 
 // Not critical, against RFC 5280: Mbed TLS, which many devices use, knows no name constraints and
 // refuses every critical extension that it does not know. Who knows them obeys them either way
-// (docs/decisions/dev-ca-name-constraints.md).
+// (docs/decisions/0004-dev-ca-name-constraints.md).
 std::string permitted_names(const HostNames& names) {
   std::string out;
   for (const std::string& name : names) {

@@ -160,6 +160,18 @@ TEST_P(EveryTransportTest, CloseDoesNotWaitLongerThanItsDeadline) {
   EXPECT_EQ(client_.reason, CloseReason::kClosedHere);
 }
 
+TEST_P(EveryTransportTest, APausedStreamThatIsClosedEndsWithThePeer) {
+  on_loop([&] {
+    server_.stream->pause_reading();
+    server_.stream->send("refused");
+    server_.stream->close();
+  });
+  // No time passes: the goodbye of the peer is enough.
+  until([&] { return client_.closed && server_.closed; });
+  EXPECT_EQ(client_.received, "refused");
+  EXPECT_EQ(server_.reason, CloseReason::kClosedHere);
+}
+
 TEST_P(EveryTransportTest, AHandlerThatNeverStopsSendingLosesItsConnection) {
   on_loop([&] {
     server_.stream->pause_reading();

@@ -1,10 +1,12 @@
 #include "gateway/admin_gateway.h"
 
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
 #include <array>
+#include <boost/json.hpp>
 #include <utility>
 
 #include "base/text.h"
@@ -15,6 +17,7 @@ namespace linarite::gateway {
 namespace {
 
 constexpr std::string_view kText = "text/plain; charset=utf-8";
+constexpr std::string_view kJson = "application/json; charset=utf-8";
 constexpr size_t kBodyMax = 1024;  // No page takes a body; what comes is ignored.
 
 bool is_ipv4_loopback(std::string_view text) {
@@ -43,6 +46,22 @@ http::Response page(int status, std::string_view type, std::string body) {
   return response;
 }
 
+// "Bearer TOKEN" (RFC 6750, 2.1), compared in constant time; the length of a token is no secret.
+bool is_bearer(std::string_view field, std::string_view token) {
+  constexpr std::string_view kScheme = "Bearer ";
+  if (!equal_ignoring_case(field.substr(0, kScheme.size()), kScheme)) return false;
+  const std::string_view given = field.substr(kScheme.size());
+  return !token.empty() && given.size() == token.size() &&
+         CRYPTO_memcmp(given.data(), token.data(), token.size()) == 0;
+}
+
+boost::json::object policy_json(const hub::Policy& policy) {
+  return {{"keyName", policy.name},
+          {"primaryKey", policy.primary_key},
+          {"rights", rights_text(policy.rights)},
+          {"secondaryKey", policy.secondary_key}};
+}
+
 class AdminService final : public HttpService {
  public:
   AdminService(const AdminGateway::Parts& parts, Loop& loop) : parts_(parts), loop_(loop) {}
@@ -56,10 +75,11 @@ class AdminService final : public HttpService {
  private:
   struct Route {
     std::string_view method;
-    std::string_view path;
+    std::string_view path;  // A segment "*" stands for any.
+    bool needs_token;
     void (AdminService::*serve)(HttpAnswer answer);
   };
-  static const std::array<Route, 6> kRoutes;
+  static const std::array<Route, 8> kRoutes;
 
   std::unexpected<http::Response> refused(int status, std::string_view reason) {
     return std::unexpected(refuse(status, reason));
@@ -70,8 +90,7 @@ class AdminService final : public HttpService {
     answer(page(yes ? 200 : 503, kText, yes ? "ready\n" : "not ready\n"));
   }
   void health(HttpAnswer answer) {
-    answer(
-        page(parts_.ready() ? 200 : 503, "application/json; charset=utf-8", parts_.health_json()));
+    answer(page(parts_.ready() ? 200 : 503, kJson, parts_.health_json()));
   }
   void metrics(HttpAnswer answer) {
     answer(page(200, "text/plain; version=0.0.4; charset=utf-8",
@@ -81,6 +100,8 @@ class AdminService final : public HttpService {
     if (parts_.ca_certificate.empty()) return answer(refuse(404, "there is no certificate"));
     answer(page(200, "application/x-pem-file", parts_.ca_certificate));
   }
+  void policies(HttpAnswer answer);
+  void renew_policy_key(HttpAnswer answer);
   void advance_clock(HttpAnswer answer);
 
   const AdminGateway::Parts& parts_;
@@ -90,14 +111,26 @@ class AdminService final : public HttpService {
   http::Target target_;
 };
 
-const std::array<AdminService::Route, 6> AdminService::kRoutes = {{
-    {"GET", "livez", &AdminService::live},
-    {"GET", "readyz", &AdminService::ready},
-    {"GET", "health", &AdminService::health},
-    {"GET", "metrics", &AdminService::metrics},
-    {"GET", "ca.pem", &AdminService::ca_certificate},
-    {"POST", "clock/advance", &AdminService::advance_clock},
+const std::array<AdminService::Route, 8> AdminService::kRoutes = {{
+    {"GET", "livez", false, &AdminService::live},
+    {"GET", "readyz", false, &AdminService::ready},
+    {"GET", "health", false, &AdminService::health},
+    {"GET", "metrics", false, &AdminService::metrics},
+    {"GET", "ca.pem", false, &AdminService::ca_certificate},
+    {"GET", "policies", true, &AdminService::policies},
+    {"POST", "policies/*/renew-key", true, &AdminService::renew_policy_key},
+    {"POST", "clock/advance", true, &AdminService::advance_clock},
 }};
+
+// Whether the segments fit a pattern.
+bool fits(std::span<const std::string> segments, std::string_view pattern) {
+  for (const std::string& segment : segments) {
+    const std::string_view wanted = pattern.substr(0, pattern.find('/'));
+    if (wanted.empty() || (wanted != "*" && wanted != segment)) return false;
+    pattern.remove_prefix(std::min(pattern.size(), wanted.size() + 1));
+  }
+  return pattern.empty();
+}
 
 std::expected<size_t, http::Response> AdminService::admit(const http::Request& head) {
   auto target = http::parse_target(head.target);
@@ -111,13 +144,15 @@ std::expected<size_t, http::Response> AdminService::admit(const http::Request& h
   const auto origin = head.headers.find("Origin");
   if (origin && !is_loopback_origin(*origin)) return refused(403, "the origin is another site");
 
-  std::string path;
-  for (const std::string& segment : target_.segments) {
-    path += (path.empty() ? "" : "/") + segment;
-  }
   const std::string_view method = head.method == "HEAD" ? "GET" : std::string_view(head.method);
   for (const Route& route : kRoutes) {
-    if (route.path != path) continue;
+    if (!fits(target_.segments, route.path)) continue;
+    if (route.needs_token &&
+        !is_bearer(head.headers.find("Authorization").value_or(""), parts_.token)) {
+      http::Response response = refuse(401, "the token of the hub's control file is missing");
+      response.headers.add("WWW-Authenticate", "Bearer");
+      return std::unexpected(std::move(response));
+    }
     if (route.method != method) {
       http::Response response = refuse(405, "the method does not fit the page");
       response.headers.add("Allow", route.method);
@@ -133,6 +168,35 @@ void AdminService::serve(http::Request, HttpAnswer answer) {
   (this->*route_->serve)(std::move(answer));
 }
 
+void AdminService::policies(HttpAnswer answer) {
+  boost::json::array all;
+  for (const hub::Policy& policy : parts_.hub->policies()->all()) {
+    all.emplace_back(policy_json(policy));
+  }
+  const boost::json::object body = {{"hostName", parts_.hub->options().host_names.front()},
+                                    {"time", iso8601(parts_.hub->clock().wall())},
+                                    {"policies", std::move(all)}};
+  answer(page(200, kJson, boost::json::serialize(body)));
+}
+
+void AdminService::renew_policy_key(HttpAnswer answer) {
+  using enum hub::Hub::WhichKey;
+  const std::string_view key = target_.parameter("key").value_or("");
+  const auto which = key == "primary" ? kPrimary : key == "secondary" ? kSecondary : kSwap;
+  if (which == kSwap && key != "swap") {
+    return answer(refuse(400, "key is neither primary, secondary nor swap"));
+  }
+  parts_.hub->renew_policy_key(
+      target_.segments[1], which,
+      {loop_, [answer = std::move(answer)](Result<hub::Policy> policy) mutable {
+         if (policy) {
+           return answer(page(200, kJson, boost::json::serialize(policy_json(*policy))));
+         }
+         const int status = policy.error().code == ErrorCode::kGenericNotFound ? 404 : 503;
+         answer(page(status, kText, policy.error().message + "\n"));
+       }});
+}
+
 void AdminService::advance_clock(HttpAnswer answer) {
   if (!parts_.advance_clock) {
     return answer(refuse(409, "the clock is the machine's and cannot be moved"));
@@ -141,14 +205,29 @@ void AdminService::advance_clock(HttpAnswer answer) {
   if (!seconds || std::chrono::seconds(*seconds) > kClockAdvanceMax) {
     return answer(refuse(400, "by is not a number of seconds of at most 366 days"));
   }
-  parts_.advance_clock(std::chrono::seconds(*seconds),
-                       {loop_, [answer = std::move(answer), seconds = *seconds]() mutable {
-                          answer(page(200, "application/json; charset=utf-8",
-                                      fmt::format("{{\"advancedBySeconds\":{}}}\n", seconds)));
-                        }});
+  parts_.advance_clock(
+      std::chrono::seconds(*seconds),
+      {loop_, [answer = std::move(answer), seconds = *seconds]() mutable {
+         answer(page(200, kJson, fmt::format("{{\"advancedBySeconds\":{}}}\n", seconds)));
+       }});
 }
 
 }  // namespace
+
+std::string rights_text(hub::Rights rights) {
+  using enum hub::Right;
+  const std::pair<hub::Right, std::string_view> words[] = {{kRegistryRead, "RegistryRead"},
+                                                           {kRegistryWrite, "RegistryWrite"},
+                                                           {kServiceConnect, "ServiceConnect"},
+                                                           {kDeviceConnect, "DeviceConnect"}};
+  std::string out;
+  for (const auto& [right, word] : words) {
+    // To write implies to read, and is said alone.
+    if (!has(rights, right) || (right == kRegistryRead && has(rights, kRegistryWrite))) continue;
+    out += (out.empty() ? "" : ", ") + std::string(word);
+  }
+  return out;
+}
 
 bool is_loopback_host(std::string_view host) {
   const size_t colon = host.rfind(':');

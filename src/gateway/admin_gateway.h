@@ -1,12 +1,20 @@
-// The operator's pages: plain HTTP on loopback, without authentication.
+// The operator's pages: plain HTTP on loopback.
 //
 //   GET  /livez               200 while the program runs
 //   GET  /readyz              200 when the hub serves, else 503
 //   GET  /health              JSON about stores, uptime, version and connections; status as /readyz
 //   GET  /metrics             Prometheus text format
 //   GET  /ca.pem              the certificate that clients must trust
+//
+// and, for who can read the data directory and so has the token of its control file (wire/
+// control_file.h), as "Authorization: Bearer TOKEN"; 401 for everyone else:
+//
+//   GET  /policies            {"hostName", "time", "policies": [{"keyName", "primaryKey", "rights",
+//                             "secondaryKey"}]}; the time is the hub's own
+//   POST /policies/{name}/renew-key?key=primary|secondary|swap
+//                             answered with the policy once it is durable
 //   POST /clock/advance?by=S  moves a manual clock by S seconds; answered when all due timers have
-//   run
+//                             run
 //
 // A web page in the operator's browser can reach a loopback port too. So the Host of a request must
 // be a loopback name or address (DNS rebinding), and so must its Origin, if it has one.
@@ -18,6 +26,7 @@
 
 #include "base/loop.h"
 #include "base/time.h"
+#include "hub/hub.h"
 #include "net/stream.h"
 
 namespace prometheus {
@@ -37,6 +46,8 @@ class AdminGateway {
     std::function<bool()> ready;
     std::function<std::string()> health_json;
     std::string ca_certificate;  // PEM; empty if there is none.
+    hub::Hub* hub = nullptr;     // For the policies; null only in tests.
+    std::string token;           // Of the control file; empty: nobody has it.
     // Empty unless the clock is manual. Moves it by `by`, lets every loop run its due timers, then
     // replies. Called on the loop of a connection and must not block it.
     std::function<void(Duration by, Reply<> done)> advance_clock;
@@ -50,6 +61,9 @@ class AdminGateway {
  private:
   const Parts parts_;
 };
+
+// The rights of a policy as Azure Resource Manager words them: "RegistryWrite, ServiceConnect".
+std::string rights_text(hub::Rights rights);
 
 // Whether a Host field or authority names this machine's loopback: localhost, 127.0.0.0/8 or [::1],
 // with or without a port.

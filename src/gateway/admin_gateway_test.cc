@@ -14,6 +14,9 @@
 namespace linarite::gateway {
 namespace {
 
+constexpr const char* kToken = "0123456789abcdef";
+const std::string kLocal = std::string("Host: localhost\r\nAuthorization: Bearer ") + kToken;
+
 class AdminGatewayTest : public testing::Test {
  protected:
   AdminGatewayTest() {
@@ -25,6 +28,8 @@ class AdminGatewayTest : public testing::Test {
             .ready = [this] { return ready_; },
             .health_json = [] { return std::string("{\"version\":\"1\"}"); },
             .ca_certificate = "-----BEGIN CERTIFICATE-----\n",
+            .hub = nullptr,
+            .token = kToken,
             .advance_clock =
                 [this](Duration by, Reply<> done) {
                   advanced_.push_back(by);
@@ -32,7 +37,7 @@ class AdminGatewayTest : public testing::Test {
                 }};
   }
   // The status and body of the answer to a request line and headers.
-  std::string ask(const std::string& line, const std::string& headers = "Host: localhost:5300") {
+  std::string ask(const std::string& line, const std::string& headers = kLocal) {
     return ask(AdminGateway(parts()), line, headers);
   }
   std::string ask(AdminGateway gateway, const std::string& line, const std::string& headers) {
@@ -103,8 +108,7 @@ TEST_F(AdminGatewayTest, AdvancesThatAreRefused) {
 TEST_F(AdminGatewayTest, TheMachinesClockStays) {
   auto system = parts();
   system.advance_clock = nullptr;
-  EXPECT_EQ(ask(AdminGateway(system), "POST /clock/advance?by=1", "Host: localhost").substr(0, 3),
-            "409");
+  EXPECT_EQ(ask(AdminGateway(system), "POST /clock/advance?by=1", kLocal).substr(0, 3), "409");
 }
 
 // DNS rebinding: a name of an attacker's that resolves to 127.0.0.1 is still not ours.
@@ -127,9 +131,7 @@ TEST_F(AdminGatewayTest, OtherHostsAreRefused) {
 
 TEST_F(AdminGatewayTest, OtherOriginsAreRefused) {
   for (const char* origin : {"http://evil.example", "null", "https://localhost.evil", "http://"}) {
-    EXPECT_EQ(ask("POST /clock/advance?by=1", std::string("Host: localhost\r\nOrigin: ") + origin)
-                  .substr(0, 3),
-              "403")
+    EXPECT_EQ(ask("POST /clock/advance?by=1", kLocal + "\r\nOrigin: " + origin).substr(0, 3), "403")
         << origin;
   }
   EXPECT_TRUE(advanced_.empty());
@@ -137,9 +139,9 @@ TEST_F(AdminGatewayTest, OtherOriginsAreRefused) {
 }
 
 TEST_F(AdminGatewayTest, ABodyIsIgnoredAndBounded) {
-  EXPECT_EQ(ask("POST /clock/advance?by=1", "Host: localhost\r\nContent-Length: 0"),
+  EXPECT_EQ(ask("POST /clock/advance?by=1", kLocal + "\r\nContent-Length: 0"),
             "200 {\"advancedBySeconds\":1}\n");
-  EXPECT_EQ(ask("POST /clock/advance?by=1", "Host: localhost\r\nContent-Length: 2000").substr(0, 3),
+  EXPECT_EQ(ask("POST /clock/advance?by=1", kLocal + "\r\nContent-Length: 2000").substr(0, 3),
             "413");
 }
 

@@ -41,6 +41,7 @@ struct Hub::State {
 
   // Called on the loop of kPolicyPartition.
   void set_policies(std::vector<Policy> all) {
+    if (written_policies.empty()) written_policies = all;
     policy_sets.push_back(std::make_unique<const PolicySet>(std::move(all)));
     policies.store(policy_sets.back().get(), std::memory_order_release);
   }
@@ -66,6 +67,9 @@ struct Hub::State {
   // hub: policies change when an operator renews a key.
   std::vector<std::unique_ptr<const PolicySet>> policy_sets;
   const PolicySet no_policies;
+  // What the store has been given so far, durable or not: a renewal builds upon the one before it,
+  // also while that is on its way to the disk. Used on the loop of kPolicyPartition.
+  std::vector<Policy> written_policies;
   std::atomic<const PolicySet*> policies{&no_policies};
   // Whether a receiver was closed, for batches that are on their way to it; by loop, each used on
   // its own loop only.
@@ -338,25 +342,29 @@ void Hub::statistics(Reply<Statistics> reply) {
 void Hub::renew_policy_key(std::string name, WhichKey which, Reply<Result<Policy>> reply) {
   Loop& loop = state_->partitions[kPolicyPartition]->loop();
   loop.dispatch([this, name = std::move(name), which, reply = std::move(reply)]() mutable {
-    std::vector<Policy> all = policies()->all();
-    const auto found = std::ranges::find(all, name, &Policy::name);
-    if (found == all.end()) {
+    std::vector<Policy>& written = state_->written_policies;
+    const auto found = std::ranges::find(written, name, &Policy::name);
+    if (found == written.end()) {
       return reply(fail(ErrorCode::kGenericNotFound, "no policy has this name"));
     }
-    Policy policy = *found;
-    (which == WhichKey::kPrimary ? policy.primary_key : policy.secondary_key) =
-        generate_key(state_->parts.random);
+    if (which == WhichKey::kSwap) {
+      std::swap(found->primary_key, found->secondary_key);
+    } else {
+      (which == WhichKey::kPrimary ? found->primary_key : found->secondary_key) =
+          generate_key(state_->parts.random);
+    }
+    const Policy policy = *found;
     store::Batch batch;
     batch.put(record_key(kPolicyKey, name), encode_policy(policy));
     state_->parts.store.commit(kPolicyPartition, std::move(batch),
                                [this, policy, reply = std::move(reply)](Status status) mutable {
                                  if (!status) return reply(std::unexpected(status.error()));
-                                 // Another renewal may have become durable meanwhile: only this
-                                 // policy is replaced.
+                                 // Renewals become durable in their order; each replaces only its
+                                 // own policy.
                                  std::vector<Policy> now = policies()->all();
                                  *std::ranges::find(now, policy.name, &Policy::name) = policy;
                                  state_->set_policies(std::move(now));
-                                 reply(std::move(policy));
+                                 reply(policy);
                                });
   });
 }

@@ -88,8 +88,9 @@ class Hub {
   void send(std::string device_id, wire::C2dMessage message, Reply<Result<uint64_t>> reply);
   void purge(std::string device_id, Reply<Result<uint64_t>> reply);
 
-  enum class WhichKey : uint8_t { kPrimary, kSecondary };
-  // A new random key for a policy; principals that used the old one are refused from then on.
+  enum class WhichKey : uint8_t { kPrimary, kSecondary, kSwap };
+  // A new random key for a policy, or its two keys exchanged; principals that used a key which the
+  // policy no longer has are refused from then on.
   void renew_policy_key(std::string policy, WhichKey which, Reply<Result<Policy>> reply);
 
   // --- Feedback. Receivers compete; each batch goes to one of them.

@@ -60,6 +60,7 @@ Server::Server(Config config, std::string version, DataDirectory data)
       clock_(config_.clock == "manual"
                  ? static_cast<Clock&>(manual_clock_.emplace(system_clock_.wall()))
                  : system_clock_),
+      control_token_(random_.hex(kTokenBytes)),
       started_(system_clock_.now()) {}
 
 Server::~Server() { stop(); }
@@ -118,6 +119,8 @@ void Server::make_gateways() {
       .ready = [this] { return is_ready(); },
       .health_json = [this] { return health_json(); },
       .ca_certificate = certificates_->ca_pem(),
+      .hub = hub_.get(),
+      .token = control_token_,
       .advance_clock = {},
   };
   if (manual_clock_) {
@@ -179,6 +182,18 @@ uint16_t Server::port_of(std::string_view name) const {
   return found == listeners_.end() ? uint16_t{0} : found->second->port();
 }
 
+// Where this machine's command line reaches the ports: a loopback address, unless none is listened
+// on.
+std::string Server::local_address() const {
+  const auto& all = config_.addresses;
+  for (const char* loopback : {"127.0.0.1", "::1"}) {
+    if (std::ranges::find(all, loopback) != all.end()) return loopback;
+  }
+  const std::string& first = all.front();
+  if (first == "0.0.0.0") return "127.0.0.1";
+  return first == "::" ? "::1" : first;
+}
+
 Status Server::announce() {
   for (const Endpoint& endpoint : endpoints()) {
     log_.info("listening", {{"for", endpoint.name}, {"on", endpoint.at}});
@@ -189,7 +204,8 @@ Status Server::announce() {
   control.amqp_port = port_of("amqp");
   control.https_port = port_of("https");
   control.admin_port = port_of("admin");
-  control.token = random_.hex(kTokenBytes);
+  control.token = control_token_;
+  control.address = local_address();
   control.pid = ::getpid();
   if (Status written = data_.write_control_file(control); !written) return written;
   serving_ = true;

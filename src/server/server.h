@@ -69,6 +69,7 @@ class Server {
   bool is_ready() const;
   std::string health_json() const;
   uint16_t port_of(std::string_view listener) const;
+  std::string local_address() const;
 
   // In the order in which they are made; each may use those before it.
   const Config config_;
@@ -90,6 +91,7 @@ class Server {
   std::unique_ptr<gateway::AdminGateway> admin_;
   std::shared_ptr<net::ConnectionBudget> budget_;
   std::vector<std::pair<std::string, std::unique_ptr<net::Listener>>> listeners_;
+  const std::string control_token_;  // Of control.json; the admin listener knows it.
   const Instant started_;
   std::atomic<bool> serving_{false};
   bool stopped_ = false;

@@ -85,21 +85,21 @@ inline Type random_scalar_type(std::mt19937_64& random) {
 }
 
 // Any value of at most `depth` levels. Arrays have scalar elements: what every implementation can
-// do.
-inline Value random_value(std::mt19937_64& random, int depth) {
+// do. Without `chains` no described value is the value of another one.
+inline Value random_value(std::mt19937_64& random, int depth, bool chains = true) {
   const uint64_t kind = depth <= 0 ? 9 : below(random, 10);
   std::vector<Value> items;
   const size_t count = below(random, 5);
   switch (kind) {
     case 0:
     case 1:
-      for (size_t i = 0; i < count; ++i) items.push_back(random_value(random, depth - 1));
+      for (size_t i = 0; i < count; ++i) items.push_back(random_value(random, depth - 1, chains));
       return Value::list(std::move(items));
     case 2:
     case 3:
       for (size_t i = 0; i < count; ++i) {
         items.push_back(Value::symbol("k" + std::to_string(i)));
-        items.push_back(random_value(random, depth - 1));
+        items.push_back(random_value(random, depth - 1, chains));
       }
       return Value::map(std::move(items));
     case 4: {
@@ -108,10 +108,13 @@ inline Value random_value(std::mt19937_64& random, int depth) {
       for (size_t i = 0; i < count; ++i) items.push_back(random_scalar(random, type));
       return Value::array(type, std::move(items));
     }
-    case 5:
+    case 5: {
+      Value inner = random_value(random, depth - 1, chains);
+      while (!chains && inner.type() == Type::kDescribed) inner = inner.items()[1];
       return Value::described(below(random, 2) == 0 ? Value::from_uint64(random_number(random))
                                                     : Value::symbol("my:descriptor"),
-                              random_value(random, depth - 1));
+                              std::move(inner));
+    }
     default:
       return random_scalar(random, random_scalar_type(random));
   }

@@ -85,6 +85,17 @@ TEST_P(EveryTransportTest, AnAnswerStillReachesAPeerThatHasEndedItsSide) {
   EXPECT_EQ(server_.received, "last question");
 }
 
+TEST_P(EveryTransportTest, APausedStreamClosesAsSoonAsThePeerDoes) {
+  on_loop([&] {
+    server_.stream->pause_reading();
+    server_.stream->send("goodbye");
+    server_.stream->close();
+  });
+  until([&] { return client_.closed && server_.closed; });
+  EXPECT_EQ(client_.received, "goodbye");
+  EXPECT_EQ(server_.reason, CloseReason::kClosedHere);
+}
+
 TEST_P(EveryTransportTest, AbortDropsWhatIsUnsent) {
   on_loop([&] {
     client_.stream->send("never");
@@ -158,6 +169,18 @@ TEST_P(EveryTransportTest, CloseDoesNotWaitLongerThanItsDeadline) {
   advance(seconds(5));
   until([&] { return client_.closed; });
   EXPECT_EQ(client_.reason, CloseReason::kClosedHere);
+}
+
+TEST_P(EveryTransportTest, APausedStreamThatIsClosedEndsWithThePeer) {
+  on_loop([&] {
+    server_.stream->pause_reading();
+    server_.stream->send("refused");
+    server_.stream->close();
+  });
+  // No time passes: the goodbye of the peer is enough.
+  until([&] { return client_.closed && server_.closed; });
+  EXPECT_EQ(client_.received, "refused");
+  EXPECT_EQ(server_.reason, CloseReason::kClosedHere);
 }
 
 TEST_P(EveryTransportTest, AHandlerThatNeverStopsSendingLosesItsConnection) {

@@ -23,10 +23,11 @@ constexpr size_t kCacheBytes = size_t{32} << 20U;
 constexpr uint64_t kManifestBytesMax = uint64_t{16} << 20U;
 constexpr size_t kManifestReserveBytes = size_t{64} << 10U;
 constexpr uint64_t kBytesPerSync = uint64_t{1} << 20U;
+constexpr int kMemtablesMax = 3;  // One being filled, the others being written out.
 constexpr int kOpenTablesMax = 512;
 constexpr int kBackgroundJobsMax = 2;
 constexpr double kBloomBitsPerKey = 10;
-constexpr size_t kLogLineMax = 1024;
+constexpr size_t kLogLineMax = 512;
 
 rocksdb::Slice slice(ByteView view) { return {view.data(), view.size()}; }
 ByteView view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -64,7 +65,9 @@ class Warnings final : public rocksdb::Logger {
   void Logv(const char* format, va_list arguments) override {
     std::array<char, kLogLineMax> line{};
     std::vsnprintf(line.data(), line.size(), format, arguments);
-    logger_.warning("rocksdb", {{"text", line.data()}});
+    const std::string_view text(line.data());
+    // Further lines describe tables with their first and last keys, which are not for the log.
+    logger_.warning("rocksdb", {{"text", std::string(text.substr(0, text.find('\n')))}});
   }
 
  private:
@@ -87,12 +90,17 @@ rocksdb::Options rocksdb_options(const DatabaseOptions& from, linarite::Logger& 
   rocksdb::Options options;
   options.create_if_missing = from.mode == OpenMode::kCreate;
   options.paranoid_checks = true;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  // The first mode drops everything behind any damage: only for a log that is known to end there.
+  options.wal_recovery_mode = from.torn_log
+                                  ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
+                                  : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.track_and_verify_wals_in_manifest = true;
-  options.recycle_log_file_num = 0;  // RocksDB refuses to combine it with the recovery mode.
+  options.recycle_log_file_num =
+      0;  // RocksDB ignores it in our recovery mode, which cannot have it.
   options.max_bgerror_resume_count = 0;
 
   options.write_buffer_size = from.memtable_bytes;
+  options.max_write_buffer_number = kMemtablesMax;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = rocksdb::kNoCompression;
   options.bytes_per_sync = kBytesPerSync;

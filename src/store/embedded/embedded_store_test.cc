@@ -2,8 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "store/embedded/fault_file_system.h"
 #include "store/embedded/scratch_store.h"
@@ -22,7 +20,9 @@ class EmbeddedHarness {
     store_.reset();
     open();
   }
-  void fail_next_sync() { faults_->fail_next_sync(rocksdb::IOStatus::IOError("the disk broke")); }
+  void fail_next_sync() {
+    faults_->fail_next_log_sync(rocksdb::IOStatus::IOError("the disk broke"));
+  }
 
  private:
   void open() {
@@ -231,21 +231,6 @@ TEST_F(EmbeddedStoreTest, AFailedMarkFailsTheStore) {
   EXPECT_EQ(code_of(store_.put("a", "4")), ErrorCode::kStoreReadOnly);
   EXPECT_EQ(code_of(store_->state(0)), ErrorCode::kIoError);
   EXPECT_FALSE(store_->close());
-}
-
-TEST_F(EmbeddedStoreTest, SurvivesBeingKilled) {
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    ScratchStore store(directory_ / "store");
-    const bool stored = store.open().has_value() && store.put("a", "1").has_value();
-    _exit(stored ? 0 : 1);  // Without closing anything.
-  }
-  int status = -1;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_EQ(status, 0);
-  ASSERT_TRUE(store_.open());
-  EXPECT_EQ(store_.get("a"), "1");
 }
 
 TEST_F(EmbeddedStoreTest, ManyOpeningsLeaveNoFilesBehind) {

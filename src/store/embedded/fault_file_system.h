@@ -28,9 +28,10 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     fail_to_ = for_good ? std::numeric_limits<uint64_t>::max() : at;
     failure_ = std::move(with);
   }
-  void fail_next_sync(rocksdb::IOStatus with) {
+  // The next sync of RocksDB's log, as opposed to its tables and our own files.
+  void fail_next_log_sync(rocksdb::IOStatus with) {
     const std::lock_guard lock(mutex_);
-    next_sync_ = std::move(with);
+    next_log_sync_ = std::move(with);
   }
   void heal() { fail_at(0, false, rocksdb::IOStatus::OK()); }
   uint64_t operation_count() const {
@@ -59,7 +60,9 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus sync(const std::string& path, uint64_t size, Sync real_sync) {
     rocksdb::IOStatus status = step();
     const std::lock_guard lock(mutex_);
-    if (status.ok()) status = std::exchange(next_sync_, rocksdb::IOStatus::OK());
+    if (status.ok() && path.ends_with(".log")) {
+      status = std::exchange(next_log_sync_, rocksdb::IOStatus::OK());
+    }
     if (status.ok()) status = real_sync();
     if (status.ok()) {
       synced_[path] = size;
@@ -109,7 +112,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   uint64_t fail_from_ = 0;
   uint64_t fail_to_ = 0;
   rocksdb::IOStatus failure_;
-  rocksdb::IOStatus next_sync_;
+  rocksdb::IOStatus next_log_sync_;
   std::map<std::string, uint64_t> synced_;  // How much of each file a power cut leaves.
 };
 

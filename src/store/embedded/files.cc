@@ -118,6 +118,21 @@ Result<std::optional<Bytes>> Files::read(const std::string& path, size_t size_ma
   return Bytes(content.data(), content.size());
 }
 
+Status Files::read_blocks(const std::string& path, size_t block_size,
+                          const std::function<void(ByteView)>& visit) const {
+  std::unique_ptr<rocksdb::FSSequentialFile> file;
+  IOStatus status = file_system_->NewSequentialFile(path, FileOptions(), &file, nullptr);
+  Bytes space(block_size, '\0');
+  while (status.ok()) {
+    rocksdb::Slice content;
+    status = file->Read(block_size, IOOptions(), &content, space.data(), nullptr);
+    if (!status.ok() || content.empty()) break;
+    visit(ByteView(content.data(), content.size()));
+    if (content.size() < block_size) break;
+  }
+  return to_status(status);
+}
+
 Status Files::write_synced(const std::string& path, ByteView bytes) {
   std::unique_ptr<rocksdb::FSWritableFile> file;
   IOStatus status = file_system_->NewWritableFile(path, FileOptions(), &file, nullptr);

@@ -4,6 +4,7 @@
 // Everything created is private to the user of the process: directories 0700, files 0600.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,9 @@ class Files {
   Status make_directory(const std::string& path);
   // The whole file, or nothing if there is none; at most `size_max` bytes are read.
   Result<std::optional<Bytes>> read(const std::string& path, size_t size_max) const;
+  // The whole file in blocks of `block_size`, the last one possibly shorter.
+  Status read_blocks(const std::string& path, size_t block_size,
+                     const std::function<void(ByteView)>& visit) const;
   // Afterwards the file holds `bytes`, durably; whenever the power fails it holds these or the old
   // ones.
   Status replace(const std::string& directory, const std::string& name, ByteView bytes);

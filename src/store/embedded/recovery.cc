@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/check.h"
+#include "base/text.h"
+#include "store/embedded/log_inspection.h"
 
 namespace linarite::store {
 namespace {
@@ -13,6 +16,7 @@ namespace {
 constexpr const char* kFormatFile = "format";
 constexpr const char* kLockFile = "lock";
 constexpr const char* kDatabaseDirectory = "rocksdb";
+constexpr std::string_view kLogSuffix = ".log";
 
 constexpr const char* kRestore =
     "Restore the data directory from a backup; keep the damaged one for examination";
@@ -51,6 +55,7 @@ class Recovery {
   Status read_or_create_format();
   Status read_mark();
   bool is_unused() const;
+  Status inspect_logs();
   Status open_database(OpenMode mode);
   Status compare_with_mark();
 
@@ -58,6 +63,7 @@ class Recovery {
   const Clock& clock_;
   Logger& logger_;
   Format format_;
+  bool torn_log_ = false;
   std::optional<HighWater> mark_;  // Missing in a store whose creation was cut short.
   std::unique_ptr<RecoveredStore> parts_ = std::make_unique<RecoveredStore>();
 };
@@ -128,9 +134,43 @@ bool Recovery::is_unused() const {
   return !mark_ || std::ranges::all_of(*mark_, [](uint64_t sequence) { return sequence == 0; });
 }
 
+// Must come before RocksDB opens the logs: it replays what it takes for sound and deletes them. An
+// older log that is torn is left to RocksDB: it may be one that a power cut brought back after its
+// deletion.
+Status Recovery::inspect_logs() {
+  if (!files().exists(file(kDatabaseDirectory))) return {};
+  const auto children = files().children(file(kDatabaseDirectory));
+  if (!children) return std::unexpected(children.error());
+  std::map<uint64_t, std::string> logs;
+  for (const std::string& name : *children) {
+    if (!name.ends_with(kLogSuffix)) continue;
+    const auto number = whole_number<uint64_t>(name.substr(0, name.size() - kLogSuffix.size()));
+    if (number) logs.emplace(*number, name);
+  }
+  for (const auto& [number, name] : logs) {
+    LogInspector inspector;
+    bool empty = true;
+    const Status read = files().read_blocks(file(kDatabaseDirectory) + "/" + name, kLogBlockSize,
+                                            [&](ByteView block) {
+                                              empty = false;
+                                              inspector.feed(block);
+                                            });
+    if (!read) return read;
+    if (inspector.state() == LogState::kDamaged) {
+      return fail(
+          ErrorCode::kStoreCorrupt,
+          fmt::format("the log {}/{} is damaged at byte {}, with acknowledged batches behind it",
+                      kDatabaseDirectory, name, inspector.damage_offset()));
+    }
+    if (!empty) torn_log_ = inspector.state() == LogState::kTorn;
+  }
+  return {};
+}
+
 Status Recovery::open_database(OpenMode mode) {
   auto opened = Database::open({.path = file(kDatabaseDirectory),
                                 .mode = mode,
+                                .torn_log = torn_log_,
                                 .memtable_bytes = options_.memtable_bytes,
                                 .on_background_error = [health = parts_->health.get()](
                                                            Error error) { health->fail(error); }},
@@ -179,6 +219,7 @@ Status Recovery::open_for_use() {
   if (status) status = read_or_create_format();
   if (status) status = read_mark();
   if (status) status = files().make_directory(file(kDatabaseDirectory));
+  if (status) status = inspect_logs();
   if (status) status = open_database(is_unused() ? OpenMode::kCreate : OpenMode::kExisting);
   if (status) status = compare_with_mark();
   if (!status) return status;
@@ -198,6 +239,7 @@ Result<CheckReport> Recovery::check() {
   if (status) status = lock();
   if (status) status = read_or_create_format();
   if (status) status = read_mark();
+  if (status) status = inspect_logs();
   if (status) status = open_database(OpenMode::kReadOnly);
   if (status) status = compare_with_mark();
   if (!status) return refuse(options_.path, status.error());

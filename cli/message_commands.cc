@@ -41,8 +41,15 @@ bool is_header_value(std::string_view text) {
 
 Outcome<void> add_field(http::Headers& headers, std::string name, const Text& value) {
   if (!value) return {};
-  if (!is_header_name(name) || !is_header_value(*value)) {
-    return misused("'" + one_line(name) + "' and its value cannot be sent over REST");
+  if (!is_header_name(name)) {
+    return misused(
+        "a name of a property has a character that REST cannot carry: letters, digits "
+        "and !#$%&'*+-.^_`|~ can be sent");
+  }
+  if (!is_header_value(*value)) {
+    return misused(name +
+                   ": its value has blanks around it or control characters, which REST "
+                   "cannot carry");
   }
   headers.add(name, *value);
   return {};

@@ -238,6 +238,10 @@ std::string help_of(const Tree& tree) {
   return app->help(before);
 }
 
+std::unexpected<Failure> no_command() {
+  return misused("there is no such command; see 'linarite --help'");
+}
+
 std::unexpected<Failure> unexpected_words(const CLI::App& root) {
   std::string all;
   for (const std::string& word : root.remaining(true)) {
@@ -286,8 +290,10 @@ Outcome<Parsed> parse(std::vector<std::string> words) {
     out.help = help_of(tree);
     return out;
   } catch (const CLI::ExtrasError&) {
+    if (place.command == nullptr) return no_command();
     return unexpected_words(tree.root);
   } catch (const CLI::Error& error) {
+    if (place.command == nullptr) return no_command();
     return misused(one_line(error.what()));
   }
   if (version) {
@@ -295,7 +301,7 @@ Outcome<Parsed> parse(std::vector<std::string> words) {
     out.command = &*own;
     return out;
   }
-  if (place.command == nullptr) return misused("a command is missing; see 'linarite --help'");
+  if (place.command == nullptr) return no_command();
   out.command = place.command;
   out.arguments.program = std::move(program);
   if (auto finished = finish(*out.command, out.arguments); !finished) {

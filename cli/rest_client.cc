@@ -21,12 +21,12 @@ constexpr size_t kErrorTextMax = 2048;
 constexpr auto kTokenLife = std::chrono::minutes(10);
 constexpr auto kClockDifferenceMax = std::chrono::minutes(1);
 
-// "ErrorCode:Name;text" of an error body (service-protocol 5.12); nothing if it is another body.
-std::optional<std::string> message_of(const http::Response& response) {
+// A member of an error body (service-protocol 5.12); nothing if it is another body.
+std::optional<std::string> error_member(const http::Response& response, std::string_view name) {
   const auto value = wire::parse_json(response.body, {.size_max = kJsonSizeMax});
   if (!value || !value->is_object()) return std::nullopt;
   wire::JsonReader reader(value->get_object(), "");
-  return reader.text("Message");
+  return reader.text(name);
 }
 
 }  // namespace
@@ -34,7 +34,8 @@ std::optional<std::string> message_of(const http::Response& response) {
 Error error_of(const http::Response& response) {
   std::string name(response.headers.find(wire::kErrorCodeHeader).value_or(""));
   std::string text;
-  if (auto message = message_of(response)) {
+  // "ErrorCode:Name;text"
+  if (auto message = error_member(response, "Message")) {
     std::string_view rest = *message;
     if (rest.starts_with("ErrorCode:")) {
       rest.remove_prefix(std::string_view("ErrorCode:").size());
@@ -49,6 +50,9 @@ Error error_of(const http::Response& response) {
   const ErrorCode code = row == rows.end() ? ErrorCode::kServerError : row->code;
   if (text.empty()) text = "the hub answered with HTTP status " + std::to_string(response.status);
   std::string message = name.empty() ? text : name + ": " + text;
+  // Where the fault is the hub's, its log says more.
+  const auto tracking = error_member(response, "ExceptionMessage");
+  if (response.status >= 500 && tracking) message += " (" + *tracking + ")";
   if (message.size() > kErrorTextMax) message.resize(kErrorTextMax);
   return {code, one_line(message)};
 }

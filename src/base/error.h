@@ -59,6 +59,7 @@ enum class ErrorCode : int32_t {
   kThrottlingException = 429001,
   kServerError = 500001,
   kGenericTimeout = 500008,
+  kNotImplemented = 501000,  // Not one of Azure's: an operation that this hub does not have.
   kServiceUnavailable = 503001,
 };
 

@@ -6,6 +6,7 @@ namespace linarite::gateway {
 
 HttpConnection::HttpConnection(net::Stream& stream, std::unique_ptr<HttpService> service)
     : stream_(stream),
+      loop_(stream.loop()),
       service_(std::move(service)),
       engine_({.on_head = [this](const http::Request& head) { return service_->admit(head); },
                .on_refusal =
@@ -17,11 +18,11 @@ HttpConnection::HttpConnection(net::Stream& stream, std::unique_ptr<HttpService>
   set_timer();
 }
 
-HttpConnection::~HttpConnection() { stream_.loop().cancel(timer_); }
+HttpConnection::~HttpConnection() { loop_.cancel(timer_); }
 
 void HttpConnection::on_bytes(ByteView bytes) {
   http::ServerEvents events;
-  engine_.receive(bytes, stream_.loop().clock().now(), events);
+  engine_.receive(bytes, loop_.clock().now(), events);
   apply(std::move(events));
 }
 
@@ -46,8 +47,7 @@ void HttpConnection::apply(http::ServerEvents events) {
     serving_ = false;
     events = {};
     if (!prompt_answer_) break;
-    engine_.respond(*std::exchange(prompt_answer_, std::nullopt), stream_.loop().clock().now(),
-                    events);
+    engine_.respond(*std::exchange(prompt_answer_, std::nullopt), loop_.clock().now(), events);
   }
   set_flow();
   set_timer();
@@ -60,7 +60,7 @@ void HttpConnection::answer(http::Response response) {
   }
   if (closed_) return;
   http::ServerEvents events;
-  engine_.respond(response, stream_.loop().clock().now(), events);
+  engine_.respond(response, loop_.clock().now(), events);
   apply(std::move(events));
 }
 
@@ -77,14 +77,14 @@ void HttpConnection::set_flow() {
   }
 }
 
-// A timer that is already set for an earlier time is left alone: it looks at the deadline again when
-// it fires. So a busy connection sets one timer in a while, not one for each request.
+// A timer that is already set for an earlier time is left alone: it looks at the deadline again
+// when it fires. So a busy connection sets one timer in a while, not one for each request.
 void HttpConnection::set_timer() {
   const auto due = engine_.next_deadline();
   if (closed_ || !due || (timer_due_ && *timer_due_ <= *due)) return;
-  stream_.loop().cancel(timer_);
+  loop_.cancel(timer_);
   timer_due_ = due;
-  timer_ = stream_.loop().run_at(*due, [this] { on_timer(); });
+  timer_ = loop_.run_at(*due, [this] { on_timer(); });
 }
 
 void HttpConnection::on_timer() {
@@ -92,7 +92,7 @@ void HttpConnection::on_timer() {
   timer_due_.reset();
   if (closed_) return;
   http::ServerEvents events;
-  engine_.tick(stream_.loop().clock().now(), events);
+  engine_.tick(loop_.clock().now(), events);
   apply(std::move(events));
 }
 

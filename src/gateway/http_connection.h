@@ -48,7 +48,8 @@ class HttpConnection final : public net::StreamHandler {
   void set_timer();
   void on_timer();
 
-  net::Stream& stream_;
+  net::Stream& stream_;  // Not to be touched after on_closed().
+  Loop& loop_;
   std::unique_ptr<HttpService> service_;
   http::ServerConnection engine_;
   // Inside serve(): an answer that comes now is kept here, so that a long pipeline of requests

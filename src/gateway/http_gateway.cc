@@ -60,8 +60,8 @@ std::string_view effective_method(const http::Request& request) {
   return request.method == "POST" && other == "PATCH" ? *other : request.method;
 }
 
-// Whether a '/' was escaped in the path. Some clients escape the slashes between segments and others
-// those inside an id; the second kind of path fits no route.
+// Whether a '/' was escaped in the path. Some clients escape the slashes between segments and
+// others those inside an id; the second kind of path fits no route.
 bool has_escaped_slash(std::string_view target) {
   const std::string path = ascii_lower(target.substr(0, target.find('?')));
   return path.find("%2f") != std::string::npos;
@@ -71,7 +71,10 @@ class RestService final : public HttpService {
  public:
   RestService(const HttpGateway::Parts& parts, prometheus::Family<prometheus::Counter>& requests,
               prometheus::Gauge& connections, Loop& loop)
-      : hub_(parts.hub), log_(parts.log), requests_(requests), connections_(connections),
+      : hub_(parts.hub),
+        log_(parts.log),
+        requests_(requests),
+        connections_(connections),
         loop_(loop) {
     connections_.Increment();
   }
@@ -122,9 +125,8 @@ Status RestService::judge(const http::Request& head) {
   }
   auto principal = hub_.authenticate_policy(*token);
   if (!principal) return std::unexpected(principal.error());
-  hub::Resource resource;
-  for (const std::string& segment : target_.segments) resource.path += "/" + segment;
-  if (auto status = hub_.allow(*principal, route_->action, resource); !status) return status;
+  if (auto status = hub_.allow(*principal, route_->action, {target_.segments}); !status)
+    return status;
 
   const auto version = target_.parameter("api-version");
   if (!version || !is_api_version(*version)) return fail(ErrorCode::kInvalidProtocolVersion);
@@ -199,6 +201,7 @@ http::Response RestService::finished(http::Response response) {
   response.headers.add("x-ms-request-id", hub_.random().uuid());
   // Identities carry keys.
   response.headers.add("Cache-Control", "no-store");
+  route_ = nullptr;
   return response;
 }
 

@@ -18,7 +18,7 @@ inline constexpr size_t kIdentityBodyMax = size_t{256} << 10U;
 inline constexpr size_t kIgnoredBodyMax = size_t{64} << 10U;
 
 struct HttpRoute {
-  std::string_view name;     // Of the operation, for metrics and logs.
+  std::string_view name;  // Of the operation, for metrics and logs.
   std::string_view method;
   std::string_view pattern;  // Literal segments match in any case.
   hub::Action action = hub::Action::kReadIdentity;

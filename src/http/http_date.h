@@ -10,7 +10,8 @@
 namespace linarite::http {
 
 std::string http_date(WallTime time);
-// Reads that form only (IMF-fixdate, also the date of RFC 1123). The name of the day must fit the date.
+// Reads that form only (IMF-fixdate, also the date of RFC 1123). The name of the day must fit the
+// date.
 std::optional<WallTime> parse_http_date(std::string_view text);
 
 }  // namespace linarite::http

@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <iterator>
-#include <map>
-#include <mutex>
+#include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
@@ -40,14 +39,16 @@ struct Hub::State {
         metrics(parts.metrics),
         hosts(options.host_names.begin(), options.host_names.end()) {}
 
-  std::shared_ptr<const PolicySet> policy_set() const {
-    const std::lock_guard lock(policies_mutex);
-    return policies;
-  }
+  // Called on the loop of kPolicyPartition.
   void set_policies(std::vector<Policy> all) {
-    auto set = std::make_shared<const PolicySet>(std::move(all));
-    const std::lock_guard lock(policies_mutex);
-    policies = std::move(set);
+    if (written_policies.empty()) written_policies = all;
+    policy_sets.push_back(std::make_unique<const PolicySet>(std::move(all)));
+    policies.store(policy_sets.back().get(), std::memory_order_release);
+  }
+  size_t loop_index(const Loop& loop) const {
+    const auto found = std::ranges::find(parts.loops, &loop);
+    CHECK(found != parts.loops.end());
+    return static_cast<size_t>(found - parts.loops.begin());
   }
   Result<std::vector<Policy>> read_policies();
   void open_policies(Reply<Status> reply);
@@ -62,12 +63,17 @@ struct Hub::State {
   std::unique_ptr<FeedbackDispatcher> dispatcher;
   std::atomic<ReceiverId> last_receiver{0};
 
-  // Every gateway looks policies up and a renewal replaces them: a pointer is copied under the
-  // mutex.
-  mutable std::mutex policies_mutex;
-  std::shared_ptr<const PolicySet> policies = std::make_shared<const PolicySet>();  // Guarded.
-  std::mutex closed_mutex;
-  std::map<ReceiverId, std::shared_ptr<bool>> closed;  // Guarded by closed_mutex.
+  // Readers on any thread hold a plain pointer, so a set that was replaced is kept as long as the
+  // hub: policies change when an operator renews a key.
+  std::vector<std::unique_ptr<const PolicySet>> policy_sets;
+  const PolicySet no_policies;
+  // What the store has been given so far, durable or not: a renewal builds upon the one before it,
+  // also while that is on its way to the disk. Used on the loop of kPolicyPartition.
+  std::vector<Policy> written_policies;
+  std::atomic<const PolicySet*> policies{&no_policies};
+  // Whether a receiver was closed, for batches that are on their way to it; by loop, each used on
+  // its own loop only.
+  std::vector<std::unordered_map<ReceiverId, std::shared_ptr<bool>>> closed{parts.loops.size()};
 };
 
 Hub::Hub(HubOptions options, Parts parts)
@@ -78,15 +84,15 @@ Hub::Hub(HubOptions options, Parts parts)
   for (uint32_t i = 0; i < s.parts.store.partition_count(); ++i) {
     Loop& loop = *s.parts.loops[i % s.parts.loops.size()];
     s.parts.store.attach(i, loop);
-    s.partitions.push_back(std::make_unique<Partition>(
-        Partition::Parts{.id = i,
-                         .options = s.options,
-                         .store = s.parts.store,
-                         .loop = loop,
-                         .random = s.parts.random,
-                         .log = s.parts.log,
-                         .metrics = s.metrics,
-                         .policies = [this] { return state_->policy_set(); }}));
+    s.partitions.push_back(
+        std::make_unique<Partition>(Partition::Parts{.id = i,
+                                                     .options = s.options,
+                                                     .store = s.parts.store,
+                                                     .loop = loop,
+                                                     .random = s.parts.random,
+                                                     .log = s.parts.log,
+                                                     .metrics = s.metrics,
+                                                     .policies = state_->policies}));
     partitions.push_back(s.partitions.back().get());
   }
   s.dispatcher = std::make_unique<FeedbackDispatcher>(*s.parts.loops[0], partitions);
@@ -169,7 +175,7 @@ const HubOptions& Hub::options() const { return state_->options; }
 const Clock& Hub::clock() const { return state_->parts.loops[0]->clock(); }
 Random& Hub::random() const { return state_->parts.random; }
 size_t Hub::partition_count() const { return state_->partitions.size(); }
-std::shared_ptr<const PolicySet> Hub::policies() const { return state_->policy_set(); }
+const PolicySet* Hub::policies() const { return state_->policies.load(std::memory_order_acquire); }
 
 Partition& Hub::partition_of(std::string_view device_id) const {
   return *state_->partitions[stable_hash(device_id) % state_->partitions.size()];
@@ -182,7 +188,7 @@ Result<Principal> Hub::authenticate_policy(std::string_view token_text) const {
   };
   auto token = wire::parse_sas_token(token_text);
   if (!token) return refuse(token.error().message);
-  const auto set = policies();
+  const PolicySet* const set = policies();
   const Policy* policy = token->policy.empty() ? nullptr : set->find(token->policy);
   const std::string_view primary = policy == nullptr ? std::string_view() : policy->primary_key;
   const std::string_view secondary = policy == nullptr ? std::string_view() : policy->secondary_key;
@@ -203,7 +209,7 @@ Result<Principal> Hub::authenticate_policy(std::string_view token_text) const {
 
 Status Hub::allow(const Principal& principal, Action action, const Resource& resource) const {
   if (principal.kind == Principal::Kind::kPolicy) {
-    const auto set = policies();
+    const PolicySet* const set = policies();
     const Policy* policy = set->find(principal.name);
     if (policy == nullptr ||
         (key_fingerprint(policy->primary_key) != principal.key_fingerprint &&
@@ -215,7 +221,7 @@ Status Hub::allow(const Principal& principal, Action action, const Resource& res
 }
 
 bool Hub::policy_has_key(std::string_view policy_name, std::string_view key) const {
-  const auto set = policies();
+  const PolicySet* const set = policies();
   const Policy* policy = set->find(policy_name);
   static const std::string kNoKey(44, '=');
   const auto same = [&](const std::string& expected) {
@@ -336,37 +342,40 @@ void Hub::statistics(Reply<Statistics> reply) {
 void Hub::renew_policy_key(std::string name, WhichKey which, Reply<Result<Policy>> reply) {
   Loop& loop = state_->partitions[kPolicyPartition]->loop();
   loop.dispatch([this, name = std::move(name), which, reply = std::move(reply)]() mutable {
-    std::vector<Policy> all = policies()->all();
-    const auto found = std::ranges::find(all, name, &Policy::name);
-    if (found == all.end()) {
+    std::vector<Policy>& written = state_->written_policies;
+    const auto found = std::ranges::find(written, name, &Policy::name);
+    if (found == written.end()) {
       return reply(fail(ErrorCode::kGenericNotFound, "no policy has this name"));
     }
-    Policy policy = *found;
-    (which == WhichKey::kPrimary ? policy.primary_key : policy.secondary_key) =
-        generate_key(state_->parts.random);
+    if (which == WhichKey::kSwap) {
+      std::swap(found->primary_key, found->secondary_key);
+    } else {
+      (which == WhichKey::kPrimary ? found->primary_key : found->secondary_key) =
+          generate_key(state_->parts.random);
+    }
+    const Policy policy = *found;
     store::Batch batch;
     batch.put(record_key(kPolicyKey, name), encode_policy(policy));
     state_->parts.store.commit(kPolicyPartition, std::move(batch),
                                [this, policy, reply = std::move(reply)](Status status) mutable {
                                  if (!status) return reply(std::unexpected(status.error()));
-                                 // Another renewal may have become durable meanwhile: only this
-                                 // policy is replaced.
+                                 // Renewals become durable in their order; each replaces only its
+                                 // own policy.
                                  std::vector<Policy> now = policies()->all();
                                  *std::ranges::find(now, policy.name, &Policy::name) = policy;
                                  state_->set_policies(std::move(now));
-                                 reply(std::move(policy));
+                                 reply(policy);
                                });
   });
 }
 
+// A receiver's id holds the index of its loop, so that closing it finds its entry without a lock.
 Hub::ReceiverId Hub::open_feedback_receiver(Loop& loop,
                                             std::function<void(FeedbackBatch)> on_batch) {
-  const ReceiverId id = ++state_->last_receiver;
+  const size_t index = state_->loop_index(loop);
+  const ReceiverId id = ++state_->last_receiver * state_->parts.loops.size() + index;
   auto closed = std::make_shared<bool>(false);
-  {
-    const std::lock_guard lock(state_->closed_mutex);
-    state_->closed.emplace(id, closed);
-  }
+  state_->closed[index].emplace(id, closed);
   FeedbackDispatcher* const dispatcher = state_->dispatcher.get();
   dispatcher->loop().post([dispatcher, id, loop = &loop, on_batch = std::move(on_batch),
                            closed = std::move(closed)]() mutable {
@@ -390,13 +399,11 @@ void Hub::drain_feedback_credit(ReceiverId receiver, Reply<uint32_t> done) {
 }
 
 void Hub::close_feedback_receiver(ReceiverId receiver) {
-  {
-    const std::lock_guard lock(state_->closed_mutex);
-    const auto found = state_->closed.find(receiver);
-    if (found == state_->closed.end()) return;
-    *found->second = true;
-    state_->closed.erase(found);
-  }
+  auto& closed = state_->closed[receiver % state_->parts.loops.size()];
+  const auto found = closed.find(receiver);
+  if (found == closed.end()) return;
+  *found->second = true;
+  closed.erase(found);
   FeedbackDispatcher* const dispatcher = state_->dispatcher.get();
   dispatcher->loop().post([dispatcher, receiver] { dispatcher->close(receiver); });
 }

@@ -67,7 +67,8 @@ class Hub {
   Result<Principal> authenticate_policy(std::string_view token) const;
   // The permission table, and whether the principal's policy still has its key.
   Status allow(const Principal& principal, Action action, const Resource& resource) const;
-  std::shared_ptr<const PolicySet> policies() const;
+  // The policies as they are now; the set stays as it is, and valid as long as the hub.
+  const PolicySet* policies() const;
 
   // Whether a shared access policy has this raw key (primary or secondary, base64 text); for SASL
   // PLAIN at the Event Hubs form. Constant time.
@@ -87,20 +88,22 @@ class Hub {
   void send(std::string device_id, wire::C2dMessage message, Reply<Result<uint64_t>> reply);
   void purge(std::string device_id, Reply<Result<uint64_t>> reply);
 
-  enum class WhichKey : uint8_t { kPrimary, kSecondary };
-  // A new random key for a policy; principals that used the old one are refused from then on.
+  enum class WhichKey : uint8_t { kPrimary, kSecondary, kSwap };
+  // A new random key for a policy, or its two keys exchanged; principals that used a key which the
+  // policy no longer has are refused from then on.
   void renew_policy_key(std::string policy, WhichKey which, Reply<Result<Policy>> reply);
 
   // --- Feedback. Receivers compete; each batch goes to one of them.
 
   using ReceiverId = uint64_t;
-  // `on_batch` is called on `loop`, once for each unit of credit at most.
+  // `on_batch` is called on `loop`, once for each unit of credit at most. Open and close a receiver
+  // on its own loop, which must be one of the hub's.
   ReceiverId open_feedback_receiver(Loop& loop, std::function<void(FeedbackBatch)> on_batch);
   // The receiver takes `credit` more batches.
   void add_feedback_credit(ReceiverId receiver, uint32_t credit);
   // Takes unused credit back (AMQP drain); `done` tells how much it was.
   void drain_feedback_credit(ReceiverId receiver, Reply<uint32_t> done);
-  // Batches it holds go back at once. A batch already on its way to it comes no more.
+  // Batches it holds go back at once; `on_batch` is not called again.
   void close_feedback_receiver(ReceiverId receiver);
   // One batch without a receiver (REST); nothing if none waits.
   void receive_feedback(Reply<std::optional<FeedbackBatch>> reply);

@@ -211,6 +211,33 @@ TEST_F(RegistryTest, ARenewedPolicyKeyEndsThoseWhoUsedIt) {
   EXPECT_EQ(code(hub_->authenticate_policy(old_token)), 401002);
 }
 
+TEST_F(RegistryTest, TheKeysOfAPolicyCanBeSwapped) {
+  const Policy before = *hub_->policies()->find("service");
+  const auto swapped = wait<Result<Policy>>([&](auto reply) {
+    hub_->renew_policy_key("service", Hub::WhichKey::kSwap, std::move(reply));
+  });
+  ASSERT_TRUE(swapped);
+  EXPECT_EQ(swapped->primary_key, before.secondary_key);
+  EXPECT_EQ(swapped->secondary_key, before.primary_key);
+  restart();
+  EXPECT_EQ(hub_->policies()->find("service")->primary_key, before.secondary_key);
+}
+
+TEST_F(RegistryTest, TwoRenewalsOfOnePolicyAtOnceBothHold) {
+  const Policy before = *hub_->policies()->find("service");
+  hub_->renew_policy_key("service", Hub::WhichKey::kPrimary,
+                         Reply<Result<Policy>>(loop_, [](const Result<Policy>&) {}));
+  const auto second = wait<Result<Policy>>([&](auto reply) {
+    hub_->renew_policy_key("service", Hub::WhichKey::kSecondary, std::move(reply));
+  });
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->primary_key, before.primary_key);
+  EXPECT_NE(second->secondary_key, before.secondary_key);
+  restart();
+  EXPECT_EQ(hub_->policies()->find("service")->primary_key, second->primary_key);
+  EXPECT_EQ(hub_->policies()->find("service")->secondary_key, second->secondary_key);
+}
+
 TEST_F(RegistryTest, ServiceTokensMustBeOurs) {
   const auto device = create("d1");
   EXPECT_EQ(code(hub_->authenticate_policy(device_token(*device))), 401002);

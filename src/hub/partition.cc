@@ -157,7 +157,7 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   auto token = wire::parse_sas_token(token_text);
   if (!token) return refuse(token.error().message);
   const DevicePtr device = find(device_id);
-  const auto policies = parts_.policies();
+  const PolicySet* const policies = parts_.policies.load(std::memory_order_acquire);
   const Policy* policy = token->policy.empty() ? nullptr : policies->find(token->policy);
 
   Principal principal;

@@ -4,12 +4,13 @@
 // answered before it is durable.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -57,7 +58,7 @@ class Partition {
     Random& random;
     Logger& log;
     Metrics& metrics;
-    std::function<std::shared_ptr<const PolicySet>()> policies;
+    const std::atomic<const PolicySet*>& policies;
   };
   explicit Partition(Parts parts);
   ~Partition();
@@ -203,8 +204,10 @@ class Partition {
   uint64_t next_sequence_ = 1;
   uint64_t reserved_sequence_ = 1;  // The store knows that numbers below it may be used.
   uint64_t cached_bytes_ = 0;
-  // Each device with something that may expire, once, under the time it is to be looked at.
-  std::set<std::pair<WallTime, Device*>> expiries_;
+  // Each device with something that may expire, once, under the time it is to be looked at and
+  // its number, so that a run can be repeated.
+  std::map<std::pair<WallTime, uint64_t>, Device*> expiries_;
+  uint64_t last_device_number_ = 0;
   TimerId expiry_timer_ = 0;
 };
 

@@ -218,8 +218,8 @@ void Partition::unlock(Device& device, Message& message) {
 }
 
 Result<Partition::Message*> Partition::locked_message(Device* device, LockToken token) const {
-  // A device that is being deleted has no locks: what would be written now comes after the batch that
-  // removes its messages.
+  // A device that is being deleted has no locks: what would be written now comes after the batch
+  // that removes its messages.
   Message* message =
       device == nullptr || device->deleting ? nullptr : device->queue.find(token.sequence);
   if (message == nullptr || message->state != Message::State::kLocked ||
@@ -397,16 +397,17 @@ void Partition::purge(std::string device_id, Done<uint64_t> done) {
 
 void Partition::watch_expiry(Device& device, WallTime when) {
   if (device.expiry_watched && *device.expiry_watched <= when) return;
-  if (device.expiry_watched) expiries_.erase({*device.expiry_watched, &device});
+  if (device.number == 0) device.number = ++last_device_number_;
+  if (device.expiry_watched) expiries_.erase({*device.expiry_watched, device.number});
   device.expiry_watched = when;
-  const auto [place, added] = expiries_.emplace(when, &device);
+  const auto [place, added] = expiries_.emplace(std::pair(when, device.number), &device);
   if (added && place == expiries_.begin()) arm_expiry();
 }
 
 void Partition::arm_expiry() {
   parts_.loop.cancel(std::exchange(expiry_timer_, 0));
   if (expiries_.empty()) return;
-  const Duration until = expiries_.begin()->first - wall();
+  const Duration until = expiries_.begin()->first.first - wall();
   const Duration wait = std::clamp<Duration>(until, Duration::zero(), kExpiryWaitMax);
   expiry_timer_ = parts_.loop.run_after(wait, [this] {
     expiry_timer_ = 0;
@@ -416,7 +417,7 @@ void Partition::arm_expiry() {
 
 void Partition::expire_due() {
   const WallTime now = wall();
-  while (!expiries_.empty() && expiries_.begin()->first <= now) {
+  while (!expiries_.empty() && expiries_.begin()->first.first <= now) {
     Device* const due = expiries_.begin()->second;
     expiries_.erase(expiries_.begin());
     due->expiry_watched.reset();

@@ -148,8 +148,9 @@ void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
       auto device = std::make_shared<Device>();
       device->identity = std::move(identity);
       count(device->identity, +1);
+      // Known before it is answered: the answer may run the next request at once.
+      devices_.insert_or_assign(id, device);
       done(view(*device));
-      devices_.insert_or_assign(id, std::move(device));
     } else {
       done(std::unexpected(status.error()));
     }
@@ -268,7 +269,7 @@ void Partition::deleted(Device& device) {
     if (message->state != Message::State::kCommitting) parts_.metrics.messages_pending.Decrement();
   }
   device.queue = C2dQueue();
-  if (device.expiry_watched) expiries_.erase({*device.expiry_watched, &device});
+  if (device.expiry_watched) expiries_.erase({*device.expiry_watched, device.number});
   device.expiry_watched.reset();
   count(device.identity, -1);
   devices_.erase(device.identity.device_id);

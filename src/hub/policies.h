@@ -1,8 +1,6 @@
 // Shared access policies: names, rights and two keys each (service-protocol 1.2).
 #pragma once
 
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -154,7 +154,7 @@ Result<Packet> decode_connect(ByteView body) {
     if (!connect.user_name) in.refuse("password without a user name");
     connect.password = in.binary();
   }
-  return in.finish(std::move(connect));
+  return in.finish(connect);
 }
 
 // 3.2

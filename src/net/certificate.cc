@@ -49,7 +49,7 @@ std::string subject_alt_name(const HostNames& names) {
 
 // Not critical, against RFC 5280: Mbed TLS, which many devices use, knows no name constraints and
 // refuses every critical extension that it does not know. Who knows them obeys them either way
-// (docs/decisions/dev-ca-name-constraints.md).
+// (docs/decisions/0004-dev-ca-name-constraints.md).
 std::string permitted_names(const HostNames& names) {
   std::string out;
   for (const std::string& name : names) {
@@ -123,6 +123,17 @@ std::string address_text(const ASN1_OCTET_STRING* address) {
   if (family == AF_INET6 && ASN1_STRING_length(address) != 16) return {};
   inet_ntop(family, ASN1_STRING_get0_data(address), text, sizeof(text));
   return text;
+}
+
+bool allows_names(X509* ca, X509* certificate) {
+  const ConstraintsPtr constraints(
+      static_cast<NAME_CONSTRAINTS*>(X509_get_ext_d2i(ca, NID_name_constraints, nullptr, nullptr)));
+  if (!constraints) return true;
+  X509_check_purpose(certificate, -1,
+                     0);  // Makes OpenSSL look at the extensions before it checks them.
+  const bool allowed = NAME_CONSTRAINTS_check(certificate, constraints.get()) == X509_V_OK;
+  ERR_clear_error();
+  return allowed;
 }
 
 }  // namespace
@@ -227,14 +238,10 @@ bool is_issued_by(X509* certificate, X509* ca) {
 }
 
 bool allows_name(X509* ca, const std::string& name) {
-  const ConstraintsPtr constraints(
-      static_cast<NAME_CONSTRAINTS*>(X509_get_ext_d2i(ca, NID_name_constraints, nullptr, nullptr)));
-  if (!constraints) return true;
   // The check wants a certificate: one with nothing but the name will do.
   const X509Ptr probe(X509_new());
-  const Status named =
-      add_extension(probe.get(), probe.get(), NID_subject_alt_name, subject_alt_name({name}));
-  return named && NAME_CONSTRAINTS_check(probe.get(), constraints.get()) == X509_V_OK;
+  return add_extension(probe.get(), probe.get(), NID_subject_alt_name, subject_alt_name({name})) &&
+         allows_names(ca, probe.get());
 }
 
 std::string to_pem(X509* certificate) {

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <future>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -223,22 +222,18 @@ Result<CertificateAndKey> DevCa::server_certificate(const Kind& kind, bool& made
 Result<DevCertificates> DevCa::open() {
   if (Status done = make_directory(options_.directory); !done) return std::unexpected(done.error());
   if (Status done = settle_authority(); !done) return std::unexpected(done.error());
-  // The search for RSA's primes is nearly all of a first start, so it has a thread to itself.
-  bool rsa_made = false;
-  auto rsa = std::async(std::launch::async,
-                        [&] { return server_certificate({"rsa", make_rsa_key}, rsa_made); });
-  Result<CertificateAndKey> p256 =
-      server_certificate({"p256", make_p256_key}, out_.certificates_made);
-  Result<CertificateAndKey> rsa_certificate = rsa.get();
-  if (!p256) return std::unexpected(p256.error());
-  if (!rsa_certificate) return std::unexpected(rsa_certificate.error());
-  out_.certificates_made = out_.certificates_made || rsa_made;
+  std::error_code ignored;
+  out_.rsa_deferred = options_.may_defer_rsa && !fs::exists(path("server-rsa.key"), ignored);
+  for (const Kind& kind : {Kind{"p256", make_p256_key}, Kind{"rsa", make_rsa_key}}) {
+    if (kind.make_key == make_rsa_key && out_.rsa_deferred) continue;
+    Result<CertificateAndKey> one = server_certificate(kind, out_.certificates_made);
+    if (!one) return std::unexpected(one.error());
+    out_.certificates.push_back(std::move(*one));
+  }
   if (out_.ca_made || out_.certificates_made) {
     if (Status done = sync_directory(options_.directory); !done)
       return std::unexpected(done.error());
   }
-  out_.certificates.push_back(std::move(*p256));
-  out_.certificates.push_back(std::move(*rsa_certificate));
   out_.ca_file = path("ca.pem");
   out_.ca_pem = to_pem(authority_.certificate.get());
   out_.names = names_;

@@ -28,6 +28,9 @@ struct DevCaOptions {
   // Names that are nice to have (the machine's own): left out where the CA may not sign them, so
   // that a container with a new random name keeps its CA.
   HostNames extra_names;
+  // Leaves the RSA certificate out if its key does not exist yet: the search for the primes takes
+  // 0.1 to 1.5 s. Call again without it, on another thread, and reload.
+  bool may_defer_rsa = false;
   WallTime
       now;  // Real time, also where the hub runs on a manual clock: clients compare with theirs.
 };
@@ -40,6 +43,7 @@ struct DevCertificates {
   bool ca_made = false;
   bool ca_replaced = false;
   bool certificates_made = false;
+  bool rsa_deferred = false;
 };
 
 // Fails with kArgumentInvalid (a name that is none) or kIoError (a file that cannot be read,

@@ -141,7 +141,8 @@ void SocketStream::after_read(Io io) {
       schedule();
       return;
     case Io::kWantRead:
-      read_due_ = paused_ || target_ != nullptr;
+      // A pause ends with the conversation: only the peer's goodbye is still waited for.
+      read_due_ = (paused_ && state_ == State::kOpen) || target_ != nullptr;
       if (!read_due_) wait_readable();
       return;
     case Io::kWantWrite:

@@ -38,7 +38,8 @@ TEST(SymmetricKey, IsBase64Of16To64Bytes) {
 TEST(Thumbprint, Is40Or64HexDigits) {
   EXPECT_TRUE(is_valid_thumbprint("0123456789abcdefABCDEF0123456789abcdef01"));
   EXPECT_TRUE(is_valid_thumbprint(std::string(64, 'F')));
-  for (size_t size : {0, 39, 41, 63, 65}) EXPECT_FALSE(is_valid_thumbprint(std::string(size, 'F')));
+  for (const size_t size : {0U, 39U, 41U, 63U, 65U})
+    EXPECT_FALSE(is_valid_thumbprint(std::string(size, 'F')));
   EXPECT_FALSE(is_valid_thumbprint(std::string(39, 'F') + "g"));
 }
 

@@ -72,6 +72,8 @@ constexpr std::array kRows = std::to_array<ErrorRow>({
      "Too many requests"},
     {kServerError, "ServerError", 500, kInternal, "Internal server error"},
     {kGenericTimeout, "GenericTimeout", 500, kTimeout, "Timed out"},
+    {kNotImplemented, "NotImplemented", 501, "amqp:not-implemented",
+     "This hub does not have this operation"},
     {kServiceUnavailable, "ServiceUnavailable", 503, kInternal,
      "The service is temporarily unavailable"},
 });

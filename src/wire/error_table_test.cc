@@ -61,6 +61,7 @@ bool is_listed(ErrorCode code) {
     case kThrottlingException:
     case kServerError:
     case kGenericTimeout:
+    case kNotImplemented:
     case kServiceUnavailable:
       return true;
   }

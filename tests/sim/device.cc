@@ -97,7 +97,7 @@ void World::settle_one(uint32_t index) {
       if (life != life_) return;
       trace("settled", held.message, status.has_value());
       model_.end_answered(held.message, outcome, status.has_value(),
-                          !status && unknown(status.error().code));
+                          !status && unknown(status.error().code), wall());
     };
   };
   if (how == 0) {

@@ -5,6 +5,9 @@
 namespace linarite::sim {
 namespace {
 
+// The hub's default; an outcome is decided before it is answered, so a minute less is expected.
+constexpr std::chrono::minutes kFeedbackTtl{59};
+
 bool wanted(wire::Ack ack, hub::Outcome outcome) {
   if (ack == wire::Ack::kFull) return true;
   return ack == (outcome == hub::Outcome::kSuccess ? wire::Ack::kPositive : wire::Ack::kNegative);
@@ -14,14 +17,17 @@ bool wanted(wire::Ack ack, hub::Outcome outcome) {
 
 uint32_t Model::sent(uint32_t device, wire::Ack ack, WallTime expiry) {
   messages_.push_back(
-      {.device = device, .generation = devices_[device].generation, .ack = ack, .expiry = expiry});
+      {.device = device,
+       .generation = devices_[device].uncertain ? std::string() : devices_[device].generation,
+       .ack = ack,
+       .expiry = expiry});
   return static_cast<uint32_t>(messages_.size() - 1);
 }
 
 void Model::send_answered(uint32_t index, bool accepted, bool unknown) {
   ModelMessage& message = messages_[index];
   if (accepted) {
-    message.presence = Presence::kYes;
+    message.presence = message.may_have_ended ? Presence::kMaybe : Presence::kYes;
   } else if (!unknown) {
     message.presence = Presence::kNo;
   }
@@ -38,7 +44,8 @@ std::string Model::delivered(uint32_t index, uint32_t device, bool redelivered, 
   if (!devices_[device].uncertain && devices_[device].presence == Presence::kNo) {
     return fmt::format("message {} was delivered to a deleted device", index);
   }
-  if (!devices_[device].uncertain && message.generation != devices_[device].generation) {
+  if (!devices_[device].uncertain && !message.generation.empty() &&
+      message.generation != devices_[device].generation) {
     return fmt::format("message {} was delivered to a later device of the same name", index);
   }
   if (!message.abandoned && !redelivered) {
@@ -51,12 +58,13 @@ std::string Model::delivered(uint32_t index, uint32_t device, bool redelivered, 
   return {};
 }
 
-void Model::end_answered(uint32_t index, hub::Outcome outcome, bool done, bool unknown) {
+void Model::end_answered(uint32_t index, hub::Outcome outcome, bool done, bool unknown,
+                         WallTime now) {
   ModelMessage& message = messages_[index];
   message.ending = false;
   if (done) {
     message.presence = Presence::kNo;
-    message.expects_feedback = wanted(message.ack, outcome);
+    if (wanted(message.ack, outcome)) message.expects_feedback_until = now + kFeedbackTtl;
   } else if (unknown) {
     message.presence = Presence::kMaybe;
   }
@@ -64,9 +72,9 @@ void Model::end_answered(uint32_t index, hub::Outcome outcome, bool done, bool u
 
 void Model::may_end(uint32_t device) {
   for (ModelMessage& message : messages_) {
-    if (message.device == device && message.presence == Presence::kYes) {
-      message.presence = Presence::kMaybe;
-    }
+    if (message.device != device || message.presence == Presence::kNo) continue;
+    message.presence = Presence::kMaybe;
+    message.may_have_ended = true;
   }
 }
 
@@ -85,7 +93,7 @@ void Model::device_gone(uint32_t device) {
   for (ModelMessage& message : messages_) {
     if (message.device != device) continue;
     message.presence = Presence::kNo;
-    message.expects_feedback = false;
+    message.expects_feedback_until.reset();
   }
 }
 
@@ -103,7 +111,8 @@ std::string Model::finished(WallTime now, const std::set<uint32_t>& drained,
     if (message.presence == Presence::kYes && message.expiry > now && !drained.contains(i)) {
       return fmt::format("acknowledged message {} is lost", i);
     }
-    if (feedback_complete && message.expects_feedback && !message.feedback_seen) {
+    if (feedback_complete && message.expects_feedback_until.value_or(now) > now &&
+        !message.feedback_seen) {
       return fmt::format("the feedback of message {} is lost", i);
     }
   }

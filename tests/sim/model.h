@@ -21,13 +21,15 @@ enum class Presence : uint8_t { kNo, kMaybe, kYes };
 
 struct ModelMessage {
   uint32_t device;
-  std::string generation;
+  std::string generation;  // Empty if it was not known when the message was sent.
   wire::Ack ack;
   WallTime expiry;
   Presence presence = Presence::kMaybe;
-  bool ending = false;            // An end was asked for and not answered.
-  bool abandoned = false;         // At least once: its place in the order is then its own.
-  bool expects_feedback = false;  // A durable end was answered and the sender wanted to know.
+  bool ending = false;          // An end was asked for and not answered.
+  bool may_have_ended = false;  // Something that ends messages ran before the send was answered.
+  bool abandoned = false;       // At least once: its place in the order is then its own.
+  // A durable end was answered and the sender wanted to know: until its feedback expires.
+  std::optional<WallTime> expects_feedback_until;
   bool feedback_seen = false;
   bool feedback_gone = false;  // A receiver accepted it, durably.
 };
@@ -50,7 +52,7 @@ class Model {
   std::string delivered(uint32_t message, uint32_t device, bool redelivered, WallTime now);
   void session_started(uint32_t device) { last_in_session_[device].reset(); }
   void end_asked(uint32_t message) { messages_[message].ending = true; }
-  void end_answered(uint32_t message, hub::Outcome outcome, bool done, bool unknown);
+  void end_answered(uint32_t message, hub::Outcome outcome, bool done, bool unknown, WallTime now);
   void abandon_asked(uint32_t message) { messages_[message].abandoned = true; }
   // A purge, an expiry sweep or a last abandon may end any message of the device.
   void may_end(uint32_t device);

@@ -13,6 +13,9 @@ namespace {
 constexpr uint64_t kFnvOffset = 0xcbf29ce484222325ULL;
 constexpr uint64_t kFnvPrime = 0x100000001b3ULL;
 
+// Locks run out whenever the clock jumps; no record may be dropped for being offered too often.
+const hub::HubOptions kHubOptions{.feedback = {.delivery_count_max = 100}};
+
 }  // namespace
 
 World::World(const WorldOptions& options)
@@ -53,12 +56,11 @@ void World::start() {
   ++life_;
   read_only_ = false;
   metrics_ = std::make_unique<prometheus::Registry>();
-  hub_ =
-      std::make_unique<hub::Hub>(hub::HubOptions{}, hub::Hub::Parts{.store = store_,
-                                                                    .loops = {&loop_a_, &loop_b_},
-                                                                    .random = hub_random_,
-                                                                    .log = log_,
-                                                                    .metrics = *metrics_});
+  hub_ = std::make_unique<hub::Hub>(kHubOptions, hub::Hub::Parts{.store = store_,
+                                                                 .loops = {&loop_a_, &loop_b_},
+                                                                 .random = hub_random_,
+                                                                 .log = log_,
+                                                                 .metrics = *metrics_});
   std::optional<Status> opened;
   hub_->open({loop_a_, [&](Status status) { opened = std::move(status); }});
   store_.hold_commits(false);

@@ -211,3 +211,39 @@ def test_every_fuzzer_has_a_corpus(fuzzer):
     corpus = ROOT / "tests" / "corpus" / fuzzer.stem.removesuffix("_fuzz")
     kept = list(corpus.iterdir()) if corpus.is_dir() else []
     assert kept, f"put the inputs that {fuzzer.stem} starts from into {short(corpus)}/"
+
+
+# --- documents --------------------------------------------------------------------------------------
+
+
+def names_of_all_tests():
+    names = set()
+    for path in FILES:
+        if path.stem.endswith("_test") and path.suffix == ".cc":
+            found = re.findall(r"^(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", text_of(path), re.MULTILINE)
+            names |= {".".join(pair) for pair in found}
+        elif path.stem.endswith("_fuzz"):
+            names.add(path.stem)
+        elif path.suffix == ".py" and path.name.startswith("test_"):
+            names |= set(re.findall(r"^def (test_\w+)", text_of(path), re.MULTILINE))
+    return names
+
+
+def test_the_tests_that_the_documents_name_exist():
+    known = names_of_all_tests()
+    wrong = []
+    for path in FILES:
+        if path.suffix == ".md":
+            named = re.findall(r"`(\w+_fuzz|[A-Z]\w*\.[A-Z]\w+|test_\w+)`", text_of(path))
+            wrong += [f"{short(path)}: {name}" for name in named if name not in known]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_links_of_the_documents_lead_somewhere():
+    wrong = []
+    for path in FILES:
+        if path.suffix == ".md":
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text_of(path)):
+                if not (path.parent / target).exists():
+                    wrong.append(f"{short(path)}: {target}")
+    assert not wrong, "\n".join(wrong)

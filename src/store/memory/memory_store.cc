@@ -169,7 +169,10 @@ void MemoryStore::fail_next_sync(Error error) {
 void MemoryStore::crash(Random* survivors) {
   for (auto& each : partitions_) {
     std::deque<Batch> unknown = std::move(each->failed);
-    for (Partition::Held& held : each->held) unknown.push_back(std::move(held.batch));
+    // After a failed sync nothing more was written, so what came later is not on any disk.
+    if (!health_->failure) {
+      for (Partition::Held& held : each->held) unknown.push_back(std::move(held.batch));
+    }
     // Tasks of the old life find nothing more to answer.
     each->held.clear();
     auto reborn = std::make_shared<Partition>();

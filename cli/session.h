@@ -1,0 +1,65 @@
+// What one command works with: its arguments, the hub it is about, and where its results go.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <memory>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "cli/arguments.h"
+#include "cli/failure.h"
+#include "cli/local_hub.h"
+#include "cli/rest_client.h"
+#include "net/asio_loop.h"
+
+namespace linarite::cli {
+
+// What only the server's part of the program can do. Empty functions: this build has no server.
+struct ServerHooks {
+  // The settings of a configuration file, of the defaults if `path` is empty, as TOML; or what is
+  // wrong with it, with line and column.
+  std::move_only_function<Result<std::string>(const std::string& path)> configuration;
+};
+
+class Session {
+ public:
+  Session(Arguments arguments, ServerHooks& hooks);
+
+  const Arguments& arguments() const { return arguments_; }
+  net::AsioLoop& loop() { return loop_; }
+  Random& random() { return random_; }
+  ServerHooks& hooks() { return hooks_; }
+
+  // The hub's REST API, found by --login, else --data, else LINARITE_CONNECTION_STRING, else the
+  // default data directory; of a local hub with the policy iothubowner. Each hub is looked for
+  // once.
+  Outcome<RestClient*> rest();
+  // The hub of the data directory.
+  Outcome<LocalHub*> local();
+  // Its policies, fresh.
+  Outcome<LocalHub::Policies> local_policies();
+
+  // True if the hub is one that a connection string names.
+  bool has_login() const { return login_.has_value(); }
+
+  // Shows one of many results that come over time, at once.
+  void show_item(const boost::json::value& item);
+  // A word to the person at the terminal; never a result.
+  static void tell(std::string_view line);
+
+ private:
+  Outcome<void> open_login();
+  Outcome<void> open_local();
+
+  Arguments arguments_;
+  ServerHooks& hooks_;
+  Text login_;
+  SystemClock clock_;
+  SystemRandom random_;
+  net::AsioLoop loop_{clock_, net::TimerDrive::kSystem};
+  std::optional<LocalHub> local_;
+  std::optional<RestClient> rest_;
+};
+
+}  // namespace linarite::cli

@@ -1,0 +1,228 @@
+#include "server/config.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/text.h"
+#include "net/certificate.h"
+#include "net/socket_address.h"
+
+namespace linarite::server {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr Duration kDurationMax = hours(24 * 366);
+
+struct Unit {
+  std::string_view name;
+  Duration length;
+};
+constexpr Unit kUnits[] = {{"d", hours(24)},
+                           {"h", hours(1)},
+                           {"m", minutes(1)},
+                           {"s", seconds(1)},
+                           {"ms", milliseconds(1)}};
+
+std::unexpected<Error> invalid(std::string what) {
+  return fail(ErrorCode::kArgumentInvalid, std::move(what));
+}
+
+bool is_one_of(std::string_view text, std::initializer_list<std::string_view> choices) {
+  return std::ranges::find(choices, text) != choices.end();
+}
+
+bool within(Duration value, Duration low, Duration high) { return low <= value && value <= high; }
+
+Status check_server(const Config& config) {
+  for (const std::string& host : config.hosts) {
+    if (!net::is_host_name(host)) {
+      return invalid(fmt::format("server.hosts: \"{}\" is no host name or address.", host));
+    }
+  }
+  if (!is_one_of(config.clock, {"system", "manual"})) {
+    return invalid("server.clock must be \"system\" or \"manual\".");
+  }
+  if (config.loop_count > 256) return invalid("server.loop_count must be at most 256.");
+  if (!within(config.shutdown_limit, milliseconds(100), minutes(10))) {
+    return invalid("server.shutdown_limit must be 100ms to 10m.");
+  }
+  if (!is_one_of(config.log_level, {"debug", "info", "warning", "error"})) {
+    return invalid("log.level must be \"debug\", \"info\", \"warning\" or \"error\".");
+  }
+  if (!is_one_of(config.log_format, {"logfmt", "json"})) {
+    return invalid("log.format must be \"logfmt\" or \"json\".");
+  }
+  return {};
+}
+
+Status check_listeners(const Config& config) {
+  if (config.addresses.empty()) return invalid("listen.addresses is empty.");
+  for (const std::string& text : config.addresses) {
+    const auto address = net::SocketAddress::parse(text, 0);
+    if (!address) {
+      return invalid(fmt::format(
+          "listen.addresses: \"{}\" is not a numeric address; write 0.0.0.0 for all of IPv4.",
+          text));
+    }
+    if (address->is_loopback()) continue;
+    if (config.clock == "manual") {
+      return invalid(
+          "a manual clock is for tests: listen.addresses must then be loopback addresses.");
+    }
+    if (config.uses_dev_ca() && !config.allow_dev_ca_on_public_address) {
+      return invalid(
+          fmt::format("the development CA is for this machine only: to listen on {}, set "
+                      "tls.certificate_files and "
+                      "tls.key_files, or say --allow-dev-ca-on-public-address.",
+                      text));
+    }
+  }
+  if (config.certificate_files.size() != config.key_files.size()) {
+    return invalid("tls.certificate_files and tls.key_files must have the same number of files.");
+  }
+  return {};
+}
+
+Status check_limits(const Config& config) {
+  if (config.handshakes_per_loop_max == 0) {
+    return invalid("limits.handshakes_per_loop_max must be at least 1.");
+  }
+  if (!within(config.handshake_limit, seconds(1), minutes(5))) {
+    return invalid("limits.handshake_limit must be 1s to 5m.");
+  }
+  if (!within(config.stall_limit, seconds(1), hours(1))) {
+    return invalid("limits.stall_limit must be 1s to 1h.");
+  }
+  if (config.partition_count < 1 || config.partition_count > store::kPartitionCountMax) {
+    return invalid("store.partition_count must be 1 to 256.");
+  }
+  if (config.memtable_bytes < (1U << 20U) || config.memtable_bytes > (1ULL << 32U)) {
+    return invalid("store.memtable_bytes must be 1 MiB to 4 GiB.");
+  }
+  if (config.mqtt.c2d_window < 1 || config.mqtt.c2d_window > 1000 ||
+      config.mqtt.c2d_window > config.hub.c2d.queue_depth_max) {
+    return invalid("mqtt.c2d_window must be 1 to 1000 and at most c2d.queue_depth_max.");
+  }
+  if (!within(config.mqtt.token_grace, Duration(0), hours(24))) {
+    return invalid("mqtt.token_grace must be at most 1d.");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status Config::check() const {
+  for (const auto part : {check_server, check_listeners, check_limits}) {
+    if (Status checked = part(*this); !checked) return checked;
+  }
+  Status rules = hub_options().check();
+  if (!rules) return invalid(rules.error().message + ".");
+  return {};
+}
+
+hub::HubOptions Config::hub_options() const {
+  hub::HubOptions out = hub;
+  out.host_names.clear();
+  const auto add = [&](const std::string& name) {
+    if (std::ranges::find(out.host_names, name) == out.host_names.end()) {
+      out.host_names.push_back(name);
+    }
+  };
+  for (const std::string& host : hosts) add(net::canonical_name(host));
+  add("127.0.0.1");
+  add("localhost");
+  return out;
+}
+
+LogLevel Config::level() const {
+  if (log_level == "debug") return LogLevel::kDebug;
+  if (log_level == "warning") return LogLevel::kWarning;
+  return log_level == "error" ? LogLevel::kError : LogLevel::kInfo;
+}
+
+LogFormat Config::format() const {
+  return log_format == "json" ? LogFormat::kJson : LogFormat::kLogfmt;
+}
+
+Result<Duration> parse_duration(std::string_view text) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = whole_number<int64_t>(text.substr(0, digits));
+  const auto unit = std::ranges::find(kUnits, text.substr(digits), &Unit::name);
+  if (!number || unit == std::end(kUnits) || *number > kDurationMax / unit->length) {
+    return invalid("a time is a whole number and a unit (ms, s, m, h, d), at most 366d: \"90s\"");
+  }
+  return *number * unit->length;
+}
+
+std::string duration_text(Duration duration) {
+  for (const Unit& unit : kUnits) {
+    if (duration % unit.length == Duration(0) && duration != Duration(0)) {
+      return fmt::format("{}{}", duration / unit.length, unit.name);
+    }
+  }
+  return "0s";
+}
+
+std::vector<Setting> settings_of(Config& c) {
+  return {
+      {"server.data_directory", &c.data_directory, "where everything is kept; empty: the default"},
+      {"server.in_memory", &c.in_memory, "keep nothing: the hub is empty after each start"},
+      {"server.hosts", &c.hosts, "names clients use, besides 127.0.0.1 and localhost"},
+      {"server.clock", &c.clock, "\"system\", or \"manual\" for tests (linarite clock advance)"},
+      {"server.loop_count", &c.loop_count, "threads for connections; 0: one for each processor"},
+      {"server.shutdown_limit", &c.shutdown_limit, "how long connections may take to say goodbye"},
+      {"listen.addresses", &c.addresses, "numeric addresses of the device and service ports"},
+      {"listen.mqtt_port", &c.mqtt_port, "0: a free one"},
+      {"listen.amqp_port", &c.amqp_port, "0: a free one"},
+      {"listen.https_port", &c.https_port, "0: a free one"},
+      {"listen.admin_port", &c.admin_port, "on 127.0.0.1, plain HTTP; 0: a free one"},
+      {"listen.allow_dev_ca_on_public_address", &c.allow_dev_ca_on_public_address,
+       "listen on other than loopback addresses with the development CA"},
+      {"tls.certificate_files", &c.certificate_files,
+       "PEM, each with its chain; empty: development CA"},
+      {"tls.key_files", &c.key_files, "PEM, in the order of certificate_files"},
+      {"tls.allow_cbc", &c.allow_cbc, "ECDHE-RSA with AES-CBC and SHA-2, for devices without GCM"},
+      {"limits.connections_max", &c.connections_max, "0: as many as the open-files limit allows"},
+      {"limits.connections_per_address_max", &c.connections_per_address_max, "0: no limit"},
+      {"limits.handshakes_per_loop_max", &c.handshakes_per_loop_max,
+       "TLS handshakes under way; one more ends the oldest"},
+      {"limits.handshake_limit", &c.handshake_limit, "time for a TLS handshake"},
+      {"limits.stall_limit", &c.stall_limit,
+       "time for a peer to take something of what waits for it"},
+      {"store.partition_count", &c.partition_count, "fixed when the store is made"},
+      {"store.memtable_bytes", &c.memtable_bytes,
+       "more is faster, and replays longer after a crash"},
+      {"store.accept_loss", &c.accept_loss, "open a store that has lost acknowledged data"},
+      {"hub.device_count_max", &c.hub.device_count_max, "identities"},
+      {"hub.message_cache_bytes", &c.hub.message_cache_bytes,
+       "message bodies in memory, per partition"},
+      {"c2d.queue_depth_max", &c.hub.c2d.queue_depth_max, "waiting messages of one device"},
+      {"c2d.queue_bytes_max", &c.hub.c2d.queue_bytes_max,
+       "bytes of waiting messages of one device"},
+      {"c2d.default_ttl", &c.hub.c2d.default_ttl, "life of a message without an expiry"},
+      {"c2d.ttl_max", &c.hub.c2d.ttl_max, "longest expiry a sender may ask for"},
+      {"c2d.lock_duration", &c.hub.c2d.lock_duration, "lock of a message received over HTTPS"},
+      {"c2d.delivery_count_max", &c.hub.c2d.delivery_count_max, "then it is dead-lettered"},
+      {"c2d.strict_subscription_time", &c.hub.c2d.strict_subscription_time,
+       "dead-letter what was sent before a device's first subscription"},
+      {"feedback.ttl", &c.hub.feedback.ttl, "life of a feedback record"},
+      {"feedback.lock_duration", &c.hub.feedback.lock_duration, "lock of a received batch"},
+      {"feedback.delivery_count_max", &c.hub.feedback.delivery_count_max, "then it is dropped"},
+      {"feedback.batched", &c.hub.feedback.batched,
+       "collect 64 records or 15 s, as the original does"},
+      {"mqtt.c2d_window", &c.mqtt.c2d_window, "unacknowledged messages on one connection"},
+      {"mqtt.token_grace", &c.mqtt.token_grace, "a connection outlives its token by this much"},
+      {"mqtt.close_on_refused_filter", &c.mqtt.close_on_refused_filter,
+       "close on a SUBSCRIBE that is refused, instead of answering 0x80"},
+      {"log.level", &c.log_level, "\"debug\", \"info\", \"warning\" or \"error\""},
+      {"log.format", &c.log_format, "\"logfmt\" or \"json\""},
+  };
+}
+
+}  // namespace linarite::server

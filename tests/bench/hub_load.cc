@@ -1,0 +1,107 @@
+// hub_load SCENARIO [--OPTION VALUE]...      (options: load/options.h)
+//
+//   fill       creates --devices identities over REST and sends --messages messages over AMQP, one
+//              for each device; nobody receives
+//   downlink   back ends send, devices receive and acknowledge
+//   connect    devices connect and leave again, without pause
+//   idle       memory of the server at --first and at --second idle connections
+//
+// Puts a load on a running server, all from one thread, and prints what it measured as one JSON
+// object. With --connection-string the server is a Linarite hub, whose devices are created first;
+// without it a plain MQTT broker that gets the same MQTT packets. Ends with status 1 and a sentence
+// when anything at all goes wrong.
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "load/connects.h"
+#include "load/downlink.h"
+#include "load/registry.h"
+#include "net/connection_budget.h"
+
+namespace linarite::load {
+namespace {
+
+// What the server still does when the last connection is up: release of buffers, for example.
+constexpr double kSettleS = 2;
+
+void create_identities(Session& session, size_t count, Report& report) {
+  if (!session.options().is_hub()) return;
+  const double seconds = create_devices(session, count);
+  report.add("created", count);
+  report.add("created_per_second", static_cast<double>(count) / seconds);
+}
+
+void fill(Session& session, Report& report) {
+  const Options& options = session.options();
+  create_identities(session, options.devices, report);
+  const double start = session.now_s();
+  Downlink downlink(session, /*connect_devices=*/false);
+  downlink.send_all(options.messages);
+  report.add("queued", options.messages);
+  report.add("queued_per_second",
+             static_cast<double>(options.messages) / (session.now_s() - start));
+}
+
+void measure_downlink(Session& session, Report& report) {
+  create_identities(session, session.options().devices, report);
+  Downlink downlink(session, /*connect_devices=*/true);
+  downlink.measure(report);
+}
+
+void measure_idle(Session& session, Report& report) {
+  const Options& options = session.options();
+  create_identities(session, options.second, report);
+  MqttSink deaf;
+  Fleet fleet(session, deaf);
+  const auto resident_at = [&](size_t count) {
+    fleet.grow_to(count);
+    session.run_for(kSettleS);
+    return sample_process(options.server).resident_bytes;
+  };
+  const uint64_t first = resident_at(options.first);
+  const uint64_t second = resident_at(options.second);
+  report.add("first", options.first);
+  report.add("first_rss_bytes", first);
+  report.add("second", options.second);
+  report.add("second_rss_bytes", second);
+  report.add("bytes_each", (static_cast<double>(second) - static_cast<double>(first)) /
+                               static_cast<double>(options.second - options.first));
+}
+
+[[noreturn]] void run(const Options& options) {
+  net::raise_descriptor_limit();
+  Session session(options);
+  Report report;
+  switch (options.scenario) {
+    case Scenario::kFill:
+      fill(session, report);
+      break;
+    case Scenario::kDownlink:
+      measure_downlink(session, report);
+      break;
+    case Scenario::kConnect:
+      create_identities(session, options.devices, report);
+      measure_connects(session, report);
+      break;
+    case Scenario::kIdle:
+      measure_idle(session, report);
+      break;
+  }
+  fmt::print("{}\n", report.json());
+  // The connections end with the process: taking thousands of them down one by one measures
+  // nothing.
+  std::fflush(nullptr);
+  std::_Exit(0);
+}
+
+}  // namespace
+}  // namespace linarite::load
+
+int main(int argc, char** argv) {
+  using namespace linarite::load;
+  const auto options = parse_options(argc, argv);
+  if (!options) give_up(options.error().message);
+  run(*options);
+}

@@ -1,0 +1,205 @@
+"""The servers that are measured: ours and Debian's mosquitto, each in a folder of its own, on free ports,
+pinned to the server's core."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = pathlib.Path(os.environ.get("LINARITE_PROGRAM", ROOT / "build" / "linarite"))
+HUB_LOAD = ROOT / "build" / "hub_load"
+HOST = "127.0.0.1"
+START_LIMIT_S = 120
+STOP_LIMIT_S = 60
+LOAD_LIMIT_S = 900
+
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE = CORES[0]
+LOAD_CORE = CORES[-1]
+
+
+class Failure(Exception):
+    """A run that did not go as it must; there is then no figure."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def pinned(core):
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+def resident_bytes(pid):
+    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+class Server:
+    def __init__(self, name, folder):
+        self.name = name
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.process = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def is_ready(self):
+        raise NotImplementedError
+
+    def load_options(self):
+        """What tells hub_load about this server."""
+        raise NotImplementedError
+
+    def start(self):
+        """Returns the seconds from the start of the program until it was ready."""
+        begun = time.monotonic()
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                [str(word) for word in self.command()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=pinned(SERVER_CORE),
+            )
+        while not self.is_ready():
+            if self.process.poll() is not None:
+                raise Failure(f"{self.name} ended with {self.process.returncode}:\n{self.log()}")
+            if time.monotonic() > begun + START_LIMIT_S:
+                raise Failure(f"{self.name} was not ready within {START_LIMIT_S} s:\n{self.log()}")
+            time.sleep(0.0005)
+        return time.monotonic() - begun
+
+    def end(self, with_signal=signal.SIGTERM):
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(with_signal)
+        try:
+            self.process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise Failure(f"{self.name} did not end within {STOP_LIMIT_S} s") from None
+
+    def remove(self):
+        self.end(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def log(self):
+        return (self.folder / "log").read_text(errors="replace")[-2000:]
+
+    def load(self, scenario, **options):
+        """Runs hub_load on this server; returns what it measured."""
+        words = [HUB_LOAD, scenario, "--pid", self.process.pid, *self.load_options()]
+        for name, value in options.items():
+            words += ["--" + name.replace("_", "-"), value]
+        done = subprocess.run(
+            [str(word) for word in words],
+            capture_output=True,
+            text=True,
+            timeout=LOAD_LIMIT_S,
+            preexec_fn=pinned(LOAD_CORE),
+        )
+        if done.returncode != 0:
+            raise Failure(f"{scenario} on {self.name}: {done.stderr.strip()}\n{self.log()}")
+        return json.loads(done.stdout)
+
+    def tls(self, port):
+        """Version, cipher and group that a default client gets, for the record."""
+        command = ["openssl", "s_client", "-connect", f"{HOST}:{port}"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+        found = re.search(r"New, (\S+), Cipher is (\S+)", done.stdout)
+        group = re.search(r"Server Temp Key: (\w+)", done.stdout)
+        return f"{found[1]} {found[2]} {group[1]}" if found and group else "not known"
+
+
+class Linarite(Server):
+    def __init__(self, folder):
+        super().__init__("Linarite", folder)
+        self.data = self.folder / "data"
+        self.ports = {name: free_port() for name in ("mqtt", "amqp", "https", "admin")}
+
+    def command(self):
+        ports = [word for name, port in self.ports.items() for word in (f"--{name}-port", port)]
+        return [PROGRAM, "serve", "--data", self.data, *ports]
+
+    def is_ready(self):
+        connection = http.client.HTTPConnection(HOST, self.ports["admin"], timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def file(self, name):
+        """A file of its development CA."""
+        return next(self.data.rglob(name))
+
+    def connection_string(self):
+        show = ["hub", "connection-string", "show", "--policy-name", "iothubowner", "-o", "tsv"]
+        done = subprocess.run([PROGRAM, *show, "--data", self.data], capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise Failure(done.stderr)
+        return done.stdout.strip()
+
+    def load_options(self):
+        return [
+            *("--connection-string", self.connection_string(), "--ca", self.file("ca.pem"), "--host", HOST),
+            *("--mqtt-port", self.ports["mqtt"], "--amqp-port", self.ports["amqp"]),
+            *("--https-port", self.ports["https"]),
+        ]
+
+
+class Mosquitto(Server):
+    """With TLS, with the certificate of `linarite`, and with every limit that could slow it down lifted."""
+
+    def __init__(self, folder, linarite, persistence=False):
+        super().__init__("mosquitto, " + ("persistence" if persistence else "memory only"), folder)
+        self.port = free_port()
+        for name in ("ca.pem", "server-p256.pem", "server-p256.key"):
+            shutil.copy(linarite.file(name), self.folder / name)
+        self.config = self.folder / "mosquitto.conf"
+        self.config.write_text(
+            f"""listener {self.port} {HOST}
+user root
+allow_anonymous true
+certfile {self.folder}/server-p256.pem
+keyfile {self.folder}/server-p256.key
+tls_version tlsv1.3
+set_tcp_nodelay true
+max_inflight_messages 0
+max_queued_messages 0
+persistence {"true" if persistence else "false"}
+persistence_location {self.folder}/
+log_dest stderr
+log_type error
+"""
+        )
+
+    def command(self):
+        program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+        if program is None:
+            raise Failure("mosquitto is not installed: ./dev setup")
+        return [program, "-c", self.config]
+
+    def is_ready(self):
+        try:
+            socket.create_connection((HOST, self.port), timeout=5).close()
+            return True
+        except OSError:
+            return False
+
+    def load_options(self):
+        return ["--ca", self.folder / "ca.pem", "--host", HOST, "--mqtt-port", self.port]

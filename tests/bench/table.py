@@ -1,0 +1,138 @@
+"""The readable form of a run: what docs/benchmarks.md shows between its markers."""
+
+from servers import ROOT
+
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+BEGIN = "<!-- figures: written by ./dev bench --write -->"
+END = "<!-- end of figures -->"
+
+# Scenario, field, factor to the unit, name with unit, and whether less is better.
+ROWS = [
+    ("downlink", "server_cpu_us", 1, "C2D, saturated: server CPU, us/message", True),
+    ("downlink", "per_second", 1, "C2D, saturated: messages/s", False),
+    ("downlink", "delivered_p50_us", 1e-3, "C2D, saturated: send to delivery, p50, ms", True),
+    ("downlink", "delivered_p99_us", 1e-3, "C2D, saturated: send to delivery, p99, ms", True),
+    ("downlink", "accepted_p50_us", 1e-3, "C2D, saturated: send to accepted, p50, ms", True),
+    ("downlink", "server_written_bytes_each", 1, "C2D, saturated: bytes to disk/message", True),
+    ("downlink", "server_rss_bytes", 1e-6, "C2D, saturated: RSS after the window, MB", True),
+    ("paced", "server_cpu_us", 1, "{}/s: server CPU, us/message", True),
+    ("paced", "delivered_p50_us", 1e-3, "{}/s: intended send to delivery, p50, ms", True),
+    ("paced", "delivered_p99_us", 1e-3, "{}/s: intended send to delivery, p99, ms", True),
+    ("connect", "server_cpu_us", 1, "TLS 1.3 connect and CONNECT: server CPU, us", True),
+    ("connect", "per_second", 1, "TLS 1.3 connect and CONNECT: connects/s", False),
+    ("idle", "bytes_each", 1e-3, "idle connection with session and subscription: RSS, KB", True),
+    ("start empty", "start_s", 1e3, "start to ready, empty store, ms", True),
+    ("start empty", "rss_bytes", 1e-6, "RSS one second after it, MB", True),
+    ("fill", "created_per_second", 1, "identities created over REST/s", False),
+    ("fill", "queued_per_second", 1, "messages queued for absent devices/s", False),
+    ("start full", "start_s", 1, "start to ready, full store, s", True),
+    ("start after kill -9", "start_s", 1, "start to ready, full store, after kill -9, s", True),
+    ("start full", "rss_bytes", 1e-6, "RSS after it, MB", True),
+]
+
+# Scenario and field: the first bar, in the unit of the row.
+BARS = {
+    ("downlink", "server_cpu_us"): 20,
+    ("downlink", "per_second"): 20_000,
+    ("idle", "bytes_each"): 20,
+    ("start empty", "start_s"): 100,
+    ("start full", "start_s"): 2,
+    ("start after kill -9", "start_s"): 2,
+}
+
+
+def short(value):
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def best_and_range(values, less_is_better):
+    """The best pass first, and in brackets the other end."""
+    best, worst = (min(values), max(values)) if less_is_better else (max(values), min(values))
+    return short(best) if len(values) == 1 else f"{short(best)} ({short(worst)})"
+
+
+def values_of(results, scenario, server, field, factor):
+    return [
+        result[field] * factor
+        for result in results
+        if result["scenario"] == scenario and result["server"] == server and field in result
+    ]
+
+
+def judged(bar, ours, less_is_better):
+    if bar is None:
+        return ""
+    best = min(ours) if less_is_better else max(ours)
+    reached = best <= bar if less_is_better else best >= bar
+    return f"{'at most' if less_is_better else 'at least'} {short(bar)}: {'reached' if reached else '**not reached**'}"
+
+
+def ratio(ours, theirs, less_is_better):
+    if not ours or not theirs:
+        return ""
+    best = min if less_is_better else max
+    return f"{best(ours) / best(theirs):.2f}" if best(theirs) else ""
+
+
+def expand(results):
+    """ROWS, with one row for each rate of the paced runs."""
+    rates = sorted({r["scenario"] for r in results if r["scenario"].startswith("paced ")}, key=lambda s: int(s[6:]))
+    for scenario, field, factor, name, less in ROWS:
+        if scenario != "paced":
+            yield scenario, field, factor, name, less
+            continue
+        for paced in rates:
+            yield paced, field, factor, "C2D, paced at " + name.format(f"{int(paced[6:]):,}"), less
+
+
+def table(results):
+    servers = list(dict.fromkeys(result["server"] for result in results))
+    peers = [server for server in servers if server != "Linarite"]
+    lines = [
+        "| Figure | Linarite | First bar | " + "".join(f"{peer} | " for peer in peers) + "ratio |",
+        "| --- | --- | --- | " + "--- | " * len(peers) + "--- |",
+    ]
+    for scenario, field, factor, name, less in expand(results):
+        ours = values_of(results, scenario, "Linarite", field, factor)
+        if not ours:
+            continue
+        theirs = [values_of(results, scenario, peer, field, factor) for peer in peers]
+        cells = [name, best_and_range(ours, less), judged(BARS.get((scenario, field)), ours, less)]
+        cells += [best_and_range(values, less) if values else "" for values in theirs]
+        cells.append(ratio(ours, theirs[0] if theirs else [], less))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def span(results, field):
+    values = [result[field] for result in results if field in result]
+    return f"{short(min(values))} to {short(max(values))}" if values else "not measured"
+
+
+def text(run):
+    machine, arguments, results = run["machine"], run["arguments"], run["results"]
+    shared = "; **server and load shared one core**" if machine["same_core"] else ""
+    return "\n".join(
+        [
+            f"{machine['date']}, commit {machine['commit']}, {machine['cpu']}, Linux {machine['kernel']}, beside"
+            f" {machine['peer']}{shared}.",
+            f"{arguments['repeat']} passes of {arguments['seconds']:g} s after {arguments['warm_up']:g} s;"
+            f" {arguments['devices']} devices, {arguments['window']} messages under way, at most"
+            f" {arguments['depth']} for one device, {arguments['payload']} bytes, {arguments['senders']} back ends.",
+            f"During the runs: load average {span(results, 'load_average')} (server and load are 2 of it), other"
+            f" processes {span(results, 'others_cpu_percent')} % of one core, hub_load"
+            f" {span([r for r in results if r['scenario'] == 'downlink'], 'load_cpu_percent')} % of its core"
+            " when saturated.",
+            "",
+            table(results),
+        ]
+    )
+
+
+def write(figures):
+    document = DOCUMENT.read_text(encoding="utf-8")
+    before, rest = document.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{figures}\n{END}{after}", encoding="utf-8")

@@ -1,0 +1,203 @@
+"""The programs around the hub while its power is cut: back ends, devices, an operator, a feedback reader.
+
+Each is a thread that works until it is stopped or its connection breaks, and notes in the Oracle what the
+hub has promised it. After a cut the oracle is told which notes came too late to count.
+"""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import ssl
+import threading
+import time
+import urllib.parse
+
+import paho.mqtt.client as mqtt
+
+HOST = "127.0.0.1"
+API = "api-version=2021-04-12"
+ANSWER_SECONDS = 5
+
+
+def sas_token(resource, key, policy=None):
+    encoded = urllib.parse.quote(resource, safe="")
+    expiry = int(time.time()) + 3600
+    digest = hmac.new(base64.b64decode(key), f"{encoded}\n{expiry}".encode(), hashlib.sha256).digest()
+    signature = urllib.parse.quote(base64.b64encode(digest), safe="")
+    token = f"SharedAccessSignature sr={encoded}&sig={signature}&se={expiry}"
+    return f"{token}&skn={policy}" if policy else token
+
+
+class Rest:
+    """One keep-alive connection to the REST API. Any failure of the connection is an OSError."""
+
+    def __init__(self, place):
+        self.token = sas_token(HOST, place.owner_key, "iothubowner")
+        self.connection = http.client.HTTPSConnection(
+            HOST, place.https_port, timeout=ANSWER_SECONDS, context=place.tls
+        )
+
+    def call(self, method, path, body=None, headers=None):
+        headers = {"Authorization": self.token, **(headers or {})}
+        if isinstance(body, dict):
+            body = json.dumps(body)
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        try:
+            self.connection.request(method, f"{path}?{API}", body=body, headers=headers)
+            response = self.connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+        except http.client.HTTPException as error:
+            raise OSError(str(error)) from error
+
+
+class Worker(threading.Thread):
+    """Runs step() until it is told to stop or the hub is gone."""
+
+    def __init__(self, place, oracle):
+        super().__init__(daemon=True)
+        self.place = place
+        self.oracle = oracle
+        self.ended = threading.Event()
+
+    def run(self):
+        try:
+            self.open()
+            while not self.ended.is_set():
+                self.step()
+        except OSError:
+            pass  # The power is gone; what was promised until now is in the oracle.
+        finally:
+            self.close()
+
+    def open(self):
+        self.rest = Rest(self.place)
+
+    def close(self):
+        pass
+
+    def stop(self):
+        self.ended.set()
+
+
+class RestSender(Worker):
+    """Sends to one device, one message after the other, and notes each that was accepted."""
+
+    def __init__(self, place, oracle, device):
+        super().__init__(place, oracle)
+        self.device = device
+
+    def step(self):
+        message = self.oracle.next_message(self.device)
+        headers = {"iothub-messageid": message, "iothub-ack": "full"}
+        path = f"/devices/{self.device}/messages/deviceBound"
+        status, _, body = self.rest.call("POST", path, body=f"body of {message}", headers=headers)
+        if status == 204:
+            self.oracle.note("sent", message)
+        elif status != 403:  # The queue is full: the device has to catch up.
+            self.oracle.note_refusal(status, body)
+            raise OSError(f"refused with {status}")
+        else:
+            time.sleep(0.01)
+
+
+class AmqpSender(Worker):
+    """The same over AMQP, with the official service SDK."""
+
+    def __init__(self, place, oracle, device):
+        super().__init__(place, oracle)
+        self.device = device
+
+    def open(self):
+        from azure.iot.hub import IoTHubRegistryManager
+
+        self.registry = IoTHubRegistryManager.from_connection_string(self.place.owner_connection_string)
+
+    def step(self):
+        message = self.oracle.next_message(self.device)
+        properties = {"messageId": message, "iothub-ack": "full"}
+        try:
+            self.registry.send_c2d_message(self.device, f"body of {message}", properties=properties)
+        except Exception as error:  # The SDK raises one plain exception for every failed send.
+            if "queue limit" not in str(error):
+                raise OSError(str(error)) from error
+            time.sleep(0.01)
+            return
+        self.oracle.note("sent", message)
+
+
+class Device(Worker):
+    """An MQTT device: notes what it receives before it acknowledges it."""
+
+    def __init__(self, place, oracle, name, key):
+        super().__init__(place, oracle)
+        self.name_ = name
+        self.key = key
+
+    def open(self):
+        client = mqtt.Client(client_id=self.name_, clean_session=False)
+        client.username_pw_set(
+            f"{HOST}/{self.name_}/?api-version=2021-04-12", sas_token(f"{HOST}/devices/{self.name_}", self.key)
+        )
+        client.tls_set_context(self.place.tls)
+        client.on_connect = lambda c, *_: c.subscribe(f"devices/{self.name_}/messages/devicebound/#", 1)
+        client.on_message = self.received
+        client.connect(HOST, self.place.mqtt_port, keepalive=30)
+        self.client = client
+
+    def received(self, _client, _data, message):
+        bag = dict(item.split("=", 1) for item in message.topic.rsplit("/", 1)[1].split("&"))
+        name = urllib.parse.unquote(bag["%24.mid"])
+        if message.payload.decode() != f"body of {name}":
+            self.oracle.violation(f"{self.name_} received {name} with another body: {message.payload!r}")
+        self.oracle.note_received(self.name_, name)
+
+    def step(self):
+        if self.client.loop(timeout=0.05) != mqtt.MQTT_ERR_SUCCESS:
+            raise OSError("the connection is gone")
+
+
+class FeedbackReader(Worker):
+    """Notes each outcome before it accepts it: such a message must never come back."""
+
+    def step(self):
+        path = "/messages/serviceBound/feedback"
+        status, headers, body = self.rest.call("GET", path)
+        if status == 204:
+            time.sleep(0.01)
+            return
+        if status != 200:
+            raise OSError(f"refused with {status}")
+        for record in json.loads(body):
+            if record["statusCode"] == "Success":
+                self.oracle.note("completed", record["originalMessageId"])
+        token = headers["iothub-messagelocktoken"]
+        self.rest.call("DELETE", f"{path}/{token}")
+
+
+class Operator(Worker):
+    """Creates, disables, enables and deletes identities of its own and notes what was answered."""
+
+    def open(self):
+        super().open()
+        self.number = 0
+
+    def step(self):
+        name = self.oracle.next_identity()
+        path = f"/devices/{name}"
+        for body, state in (
+            ({"deviceId": name}, "enabled"),
+            ({"deviceId": name, "status": "disabled"}, "disabled"),
+            (None, "deleted"),
+        ):
+            if state == "deleted" and self.oracle.keep(name):
+                return
+            self.oracle.identity_asked(name, state)
+            headers = {} if state == "enabled" else {"If-Match": "*"}
+            method = "DELETE" if body is None else "PUT"
+            status, _, answer = self.rest.call(method, path, body=body, headers=headers)
+            if status not in (200, 204):
+                self.oracle.note_refusal(status, answer)
+                raise OSError(f"refused with {status}")
+            self.oracle.note("identity", (name, state))

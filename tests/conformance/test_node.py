@@ -141,8 +141,8 @@ def test_a_message_that_is_too_large(send):
 
 
 def test_an_expiry_in_the_past(send):
-    before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
-    refused = send({"device": "sensor-1", "body": "x", "expiryTimeUtc": before})
+    a_minute_ago_ms = int(time.time() - 60) * 1000
+    refused = send({"device": "sensor-1", "body": "x", "expiryTimeUtc": a_minute_ago_ms})
     assert refused["error"] == "ArgumentError"
 
 

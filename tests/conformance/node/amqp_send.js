@@ -39,7 +39,7 @@ function attachAndSend(connection, line, finish) {
   const sender = connection.open_sender({ target: line.target || '/messages/devicebound', autosettle: true });
   sender.on('sender_open', () => {
     // A link that is refused is attached without a target, and then detached with the reason.
-    const refused = !sender.remote.attach.target;
+    const refused = !(sender.remote.attach.target && sender.remote.attach.target.address);
     if (line.message === undefined && !refused) finish({ outcome: 'attached' });
   });
   sender.on('sendable', () => {

@@ -51,7 +51,7 @@ class FeedbackDispatcher {
 
   struct Source {
     Partition* partition;
-    bool available = false;
+    bool available = true;  // At first nobody has looked: an earlier run may have left something.
     bool asked = false;
   };
   Loop& loop_;

@@ -153,6 +153,13 @@ TEST_F(FeedbackTest, SurvivesARestartUntilItsTimeIsOver) {
   EXPECT_EQ(feedback(), "");
 }
 
+TEST_F(FeedbackTest, AReceiverGetsWhatAnEarlierRunLeft) {
+  exchange("a", Ack::kFull);
+  restart();
+  open_receiver(1);
+  EXPECT_EQ(take(), "a|");
+}
+
 TEST_F(FeedbackTest, ABatchHasAtMost64Records) {
   NotingLink link;
   connect("d1", link, 100);

@@ -21,7 +21,7 @@ from tutorial_folder import TUTORIAL
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
-TEST_TIME_S = 180
+TEST_TIME_S = 40
 
 collect_ignore = [] if TUTORIAL else ["test_tutorial.py"]
 

@@ -24,7 +24,7 @@ class Mqtt:
         self.client.on_connect = lambda c, u, flags, code: put(("connack", code, flags["session present"]))
         self.client.on_disconnect = lambda c, u, code: put(("closed",))
         self.client.on_subscribe = lambda c, u, mid, granted: put(("suback", tuple(granted)))
-        self.client.on_message = lambda c, u, m: put(("message", m.topic, m.payload))
+        self.client.on_message = lambda c, u, m: put(("message", m.topic, m.payload) + (("dup",) if m.dup else ()))
         self.client.on_publish = lambda c, u, mid: put(("puback",))
         self.client.connect(HOST, 8883, keepalive=60)
         self.client.loop_start()
@@ -162,6 +162,21 @@ def test_the_topic_of_a_message(hub, connect):
         "a=b%20c",
         "d=%C3%BC",
     ]
+
+
+def test_what_was_not_acknowledged_comes_again(hub, connect):
+    first = connect()
+    assert first.next() == ("connack", 0, 0)
+    first.client._send_puback = lambda mid: paho.MQTT_ERR_SUCCESS  # This client has no other way to keep a message.
+    first.client.subscribe("devices/sensor-1/messages/devicebound/#", qos=1)
+    assert first.next() == ("suback", (1,))
+    for body in ("one", "two"):
+        hub.cli("device", "c2d-message", "send", "-d", "sensor-1", "--data", body)
+    assert [first.next()[2], first.next()[2]] == [b"one", b"two"]
+    second = connect()  # Takes over, with the session and its subscription.
+    assert second.next() == ("connack", 0, 1)
+    again = [second.next(), second.next()]
+    assert [(event[2], event[3:]) for event in again] == [(b"one", ("dup",)), (b"two", ("dup",))]
 
 
 @pytest.mark.parametrize("topic", ["devices/other/messages/events/", "anything", "devices/sensor-1/messages/devicebound/"])

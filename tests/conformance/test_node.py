@@ -141,8 +141,8 @@ def test_a_message_that_is_too_large(send):
 
 
 def test_an_expiry_in_the_past(send):
-    before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
-    refused = send({"device": "sensor-1", "body": "x", "expiryTimeUtc": before})
+    a_minute_ago_ms = int(time.time() - 60) * 1000
+    refused = send({"device": "sensor-1", "body": "x", "expiryTimeUtc": a_minute_ago_ms})
     assert refused["error"] == "ArgumentError"
 
 
@@ -182,10 +182,11 @@ def test_feedback_of_purged_messages(hub, device, send, feedback):
 
 
 def test_completed_feedback_does_not_come_again(hub, device, send, feedback):
-    start_device(hub, device)
+    first = start_device(hub, device)
     assert send({"device": device.id, "body": "x", "messageId": "m1", "ack": "positive"}) == "sent"
     assert feedback.json()["records"][0]["originalMessageId"] == "m1"
     feedback.stop()
+    first.stop()  # Two programs on one identity would take over from each other without end.
     hub.restart()
     again = hub.node("feedback.js", hub.connection_string("service"))
     assert again.json() == "open"
@@ -211,17 +212,6 @@ def test_feedback_waits_for_a_reader_over_a_crash(hub, device, send):
 
 
 # --- device -----------------------------------------------------------------------------------------
-
-
-def test_a_message_that_was_not_completed_comes_again(hub, device, send):
-    keeper = start_device(hub, device, "keep")
-    assert send({"device": device.id, "body": "first"}) == "sent"
-    assert send({"device": device.id, "body": "second"}) == "sent"
-    assert [keeper.json()["body"], keeper.json()["body"]] == ["first", "second"]
-    keeper.stop()
-    client = start_device(hub, device)
-    bodies = [line["body"] for line in (client.json() for _ in range(4)) if line != "completed"]
-    assert bodies == ["first", "second"]
 
 
 def test_the_node_device_reconnects_after_a_restart(hub, device, send):

@@ -29,7 +29,7 @@ function messageOf(given) {
   const message = { ...given };
   if (given.size !== undefined) message.body = rhea.message.data_section(Buffer.alloc(given.size, 'x'));
   else if (typeof given.body === 'string') message.body = rhea.message.data_section(Buffer.from(given.body));
-  if (given.expiry) message.absolute_expiry_time = new Date(given.expiry);
+  if (given.expiry) message.absolute_expiry_time = given.expiry;
   delete message.size;
   delete message.expiry;
   return message;
@@ -38,7 +38,9 @@ function messageOf(given) {
 function attachAndSend(connection, line, finish) {
   const sender = connection.open_sender({ target: line.target || '/messages/devicebound', autosettle: true });
   sender.on('sender_open', () => {
-    if (line.message === undefined) finish({ outcome: 'attached' });
+    // A link that is refused is attached without a target, and then detached with the reason.
+    const refused = !(sender.remote.attach.target && sender.remote.attach.target.address);
+    if (line.message === undefined && !refused) finish({ outcome: 'attached' });
   });
   sender.on('sendable', () => {
     sender.removeAllListeners('sendable');

@@ -7,7 +7,6 @@ const { print, eachLine, errorOf } = require('./arguments');
 function messageOf({ device, body, properties, ...fields }) {
   const message = new Message(body === undefined ? undefined : Buffer.from(body));
   for (const [name, value] of Object.entries(properties || {})) message.properties.add(name, value);
-  if (fields.expiryTimeUtc) fields.expiryTimeUtc = new Date(fields.expiryTimeUtc);
   return Object.assign(message, fields);
 }
 

@@ -7,44 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/fake_stream.h"
 #include "gateway/mqtt_gateway.h"
 #include "hub/hub_fixture.h"
 #include "mqtt/transcript.h"
 
 namespace linarite::gateway {
-
-// A stream whose other end is the test. What is sent counts as written at once unless `stuck`.
-class FakeStream final : public net::Stream {
- public:
-  explicit FakeStream(Loop& loop) : loop_(&loop) {}
-
-  void send(ByteView bytes) override {
-    if (!closed) sent.append(bytes);
-  }
-  size_t unsent() const override { return stuck ? sent.size() : 0; }
-  void pause_reading() override { paused = true; }
-  void resume_reading() override { paused = false; }
-  void close() override { closed = true; }
-  void abort() override { closed = true; }
-  void move_to(Loop& target, Task then) override {
-    if (&target == loop_) return then();
-    target.post([this, &target, then = std::move(then)]() mutable {
-      loop_ = &target;
-      then();
-    });
-  }
-  Loop& loop() const override { return *loop_; }
-  const net::PeerInfo& peer() const override { return peer_; }
-
-  Bytes sent;
-  bool stuck = false;
-  bool paused = false;
-  bool closed = false;
-
- private:
-  Loop* loop_;
-  net::PeerInfo peer_{.address = "192.0.2.1"};
-};
 
 // What a device is and says in its CONNECT.
 struct DeviceOptions {

@@ -112,6 +112,8 @@ Status Server::open_hub() {
 void Server::make_gateways() {
   mqtt_ = std::make_unique<gateway::MqttGateway>(
       config_.mqtt, gateway::MqttGateway::Parts{*hub_, log_, metrics_});
+  amqp_ = std::make_unique<gateway::AmqpGateway>(
+      gateway::AmqpOptions{}, gateway::AmqpGateway::Parts{*hub_, log_, metrics_});
   http_ =
       std::make_unique<gateway::HttpGateway>(gateway::HttpGateway::Parts{*hub_, log_, metrics_});
   gateway::AdminGateway::Parts admin{
@@ -162,6 +164,8 @@ Status Server::open_listeners() {
   const Service services[] = {
       {"mqtt", config_.mqtt_port, certificates_->for_devices(),
        [this](net::Stream& stream) { return mqtt_->accept(stream); }},
+      {"amqp", config_.amqp_port, certificates_->for_devices(),
+       [this](net::Stream& stream) { return amqp_->accept(stream); }},
       {"https", config_.https_port, certificates_->for_https(),
        [this](net::Stream& stream) { return http_->accept(stream); }},
       {"admin", config_.admin_port, nullptr,

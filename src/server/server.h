@@ -15,6 +15,7 @@
 #include "base/logging.h"
 #include "base/random.h"
 #include "gateway/admin_gateway.h"
+#include "gateway/amqp_gateway.h"
 #include "gateway/http_gateway.h"
 #include "gateway/mqtt_gateway.h"
 #include "hub/hub.h"
@@ -87,6 +88,7 @@ class Server {
   std::unique_ptr<Certificates> certificates_;
   std::unique_ptr<hub::Hub> hub_;
   std::unique_ptr<gateway::MqttGateway> mqtt_;
+  std::unique_ptr<gateway::AmqpGateway> amqp_;
   std::unique_ptr<gateway::HttpGateway> http_;
   std::unique_ptr<gateway::AdminGateway> admin_;
   std::shared_ptr<net::ConnectionBudget> budget_;

@@ -44,6 +44,12 @@ def resident_bytes(pid):
     return pages * os.sysconf("SC_PAGESIZE")
 
 
+def cpu_seconds(pid):
+    """User and system time of all threads: fields 14 and 15 of proc(5)."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Server:
     def __init__(self, name, folder):
         self.name = name

@@ -34,7 +34,7 @@ struct Settings {
   std::string path;
   uint64_t messages = 200'000;
   size_t value_bytes = 128;
-  size_t memtable_mib = 32;
+  size_t memtable_mib = 16;
   std::vector<uint64_t> under_way{1, 16, 256, 4096};
   bool unsafe_no_sync = false;
 };

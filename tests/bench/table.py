@@ -22,12 +22,14 @@ ROWS = [
     ("connect", "per_second", 1, "TLS 1.3 connect and CONNECT: connects/s", False),
     ("idle", "bytes_each", 1e-3, "idle connection with session and subscription: RSS, KB", True),
     ("start empty", "start_s", 1e3, "start to ready, empty store, ms", True),
+    ("start empty", "start_cpu_s", 1e3, "CPU of that start, ms", True),
     ("start empty", "rss_bytes", 1e-6, "RSS one second after it, MB", True),
     ("fill", "created_per_second", 1, "identities created over REST/s", False),
     ("fill", "queued_per_second", 1, "messages queued for absent devices/s", False),
     ("start full", "start_s", 1, "start to ready, full store, s", True),
     ("start after kill -9", "start_s", 1, "start to ready, full store, after kill -9, s", True),
-    ("start full", "rss_bytes", 1e-6, "RSS after it, MB", True),
+    ("start full", "start_cpu_s", 1, "CPU of a start with a full store, s", True),
+    ("start full", "rss_bytes", 1e-6, "RSS one second after it, MB", True),
 ]
 
 # Scenario and field: the first bar, in the unit of the row.

@@ -152,4 +152,5 @@ def test_trust_names_files_that_are_there(hub):
     text = hub.cli("trust")
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
         assert name in text
-        assert os.path.exists(os.environ[name])  # As `run` has set it for this process.
+        assert os.path.exists(os.environ[name])
+        assert os.environ[name].startswith(str(hub.data))

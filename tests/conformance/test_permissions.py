@@ -15,8 +15,9 @@ TABLE = [
     ("GET", "/devices", None, READ),
     ("PUT", "/devices/d2", {"deviceId": "d2"}, WRITE),
     ("DELETE", "/devices/d1", None, WRITE),
-    ("GET", "/statistics/devices", None, READ),
-    ("GET", "/statistics/service", None, SERVICE),
+    # The original's documents name RegistryRead for one and ServiceConnect for both: either will do.
+    ("GET", "/statistics/devices", None, READ | SERVICE),
+    ("GET", "/statistics/service", None, READ | SERVICE),
     ("POST", "/devices/d1/messages/deviceBound", "x", SERVICE),
     ("DELETE", "/devices/d1/commands", None, SERVICE),
     ("GET", "/messages/serviceBound/feedback", None, SERVICE),

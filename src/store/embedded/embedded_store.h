@@ -32,7 +32,7 @@ struct EmbeddedOptions {
   uint32_t partition_count = 0;
   // What is written before RocksDB starts a table file. Larger is faster and replays longer after a
   // crash.
-  size_t memtable_bytes = size_t{32} << 20U;
+  size_t memtable_bytes = size_t{16} << 20U;
   // Opens a store although acknowledged batches are missing from it (see open()), and forgets them.
   bool accept_loss = false;
   // Answers before the data is on the disk: a power cut then loses acknowledged batches. It exists

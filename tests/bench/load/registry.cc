@@ -36,7 +36,7 @@ class Creator final : public net::StreamHandler {
     create_next();
   }
   void on_closed(net::CloseReason /*reason*/) override {
-    if (progress_.done < progress_.count) give_up("the server closed a REST connection");
+    if (engine_.waiting()) give_up("the server closed a REST connection");
   }
 
  private:

@@ -1,0 +1,96 @@
+// One AMQP stream of a back end: joins the engine to the stream, authenticates, decides which links
+// may attach, and cuts them when their token ends (service-protocol 0.3, 1.4, 1.5).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "amqp/connection.h"
+#include "base/logging.h"
+#include "gateway/amqp_cbs.h"
+#include "gateway/amqp_claims.h"
+#include "gateway/amqp_gateway.h"
+#include "gateway/amqp_link.h"
+#include "gateway/amqp_metrics.h"
+#include "hub/hub.h"
+#include "net/stream.h"
+
+namespace linarite::gateway {
+
+// Owned by its stream. Used on the stream's loop only.
+class AmqpConnection final : public net::StreamHandler {
+ public:
+  struct Context {
+    const AmqpOptions& options;
+    std::shared_ptr<const amqp::ConnectionOptions> engine_options;
+    hub::Hub& hub;
+    Logger& log;
+    AmqpMetrics& metrics;
+  };
+
+  AmqpConnection(const Context& context, net::Stream& stream);
+  ~AmqpConnection() override;
+
+  void on_bytes(ByteView bytes) override;
+  void on_writable() override;
+  void on_closed(net::CloseReason reason) override;
+
+ private:
+  void handle(amqp::Events& events);
+  void on(const amqp::SaslReceived& event);
+  void on(const amqp::SaslChallenged& /*event*/) {}
+  void on(const amqp::Opened& event);
+  void on(const amqp::SessionBegun& /*event*/) {}
+  void on(const amqp::SessionEnded& /*event*/) {}
+  void on(const amqp::LinkRequested& event);
+  void on(const amqp::LinkAttached& /*event*/) {}
+  void on(const amqp::LinkDetached& event);
+  void on(const amqp::MessageReceived& event);
+  void on(const amqp::DeliveryUpdated& event);
+  void on(const amqp::DeliverySettled& /*event*/) {}
+  void on(const amqp::CreditChanged& event);
+  void on(const amqp::Drained& /*event*/) {}
+  void on(const amqp::Closed& event);
+
+  // The link for what the peer wants to attach to, or why not.
+  Result<std::unique_ptr<AmqpLink>> make_link(const amqp::LinkRequested& request);
+  Result<std::unique_ptr<AmqpLink>> make_cbs_link(const amqp::LinkRequested& request);
+  void accept(const amqp::LinkRequested& request, std::unique_ptr<AmqpLink> link);
+  void remove_link(amqp::LinkId link);
+  void remove_links();
+
+  // Ends what the tokens no longer allow.
+  void check_claims();
+  void check_time();
+  void close(const Error& error);
+
+  void flush();
+  void flush_soon();
+  void arm_timer();
+  void on_timer();
+
+  Loop& loop() const { return stream_.loop(); }
+  Instant now() const { return loop().clock().now(); }
+
+  const Context context_;
+  net::Stream& stream_;
+  amqp::Connection engine_;
+  AmqpClaims claims_;
+  AmqpPeer peer_;
+  AmqpCbs cbs_;
+  std::map<amqp::LinkId, std::unique_ptr<AmqpLink>> links_;
+  Instant claim_deadline_;  // Until a token was accepted.
+  Instant recheck_;         // When the tokens are looked at next.
+  bool had_claim_ = false;
+  bool claims_changed_ = false;  // To be looked at after the events at hand.
+  bool closing_ = false;  // Our close is on its way; only the engine's deadline counts any more.
+  bool flush_due_ = false;
+  bool paused_ = false;
+  bool ended_ = false;  // The stream was told to close.
+  TimerId timer_ = 0;
+  const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
+};
+
+}  // namespace linarite::gateway

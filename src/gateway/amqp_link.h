@@ -1,0 +1,73 @@
+// What stands behind one attached link of the AMQP gateway, and what it may use.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "amqp/connection.h"
+#include "gateway/amqp_claims.h"
+#include "gateway/amqp_metrics.h"
+#include "hub/hub.h"
+
+namespace linarite::gateway {
+
+// What the links of one connection share. Lives as long as the connection.
+struct AmqpPeer {
+  amqp::Connection& engine;
+  hub::Hub& hub;
+  AmqpClaims& claims;
+  AmqpMetrics& metrics;
+  Loop& loop;
+  // Sends what the engine has written. To be called after using the engine outside of an event.
+  std::function<void()> flush;
+  // The tokens of the connection changed: links may have lost their right.
+  std::function<void()> claims_changed;
+};
+
+// The right that a link needs for as long as it is attached.
+struct AmqpRight {
+  hub::Action action;
+  hub::Resource resource;
+};
+
+// Made when a link is accepted, destroyed when it is gone, on the loop of its connection.
+class AmqpLink {
+ public:
+  AmqpLink(AmqpPeer& peer, amqp::LinkId id) : peer_(peer), id_(id) {}
+  virtual ~AmqpLink() = default;
+  AmqpLink(const AmqpLink&) = delete;
+  AmqpLink& operator=(const AmqpLink&) = delete;
+
+  // Nothing for $cbs, which everybody may use.
+  virtual std::optional<AmqpRight> right() const { return std::nullopt; }
+
+  virtual void on_attached() {}  // The attach has been answered.
+  virtual void on_message(const amqp::MessageReceived& /*message*/) {}
+  virtual void on_credit(const amqp::CreditChanged& /*credit*/) {}
+  virtual void on_updated(const amqp::DeliveryUpdated& /*update*/) {}
+
+  amqp::LinkId id() const { return id_; }
+
+ protected:
+  // Calls `f` unless the link is gone by then, and sends what it wrote.
+  template <class F>
+  auto guarded(F f) {
+    return [this, alive = std::weak_ptr<const bool>(alive_),
+            f = std::move(f)](auto&&... args) mutable {
+      if (alive.expired()) return;
+      AmqpPeer& peer = peer_;
+      f(std::forward<decltype(args)>(args)...);
+      peer.flush();
+    };
+  }
+
+  AmqpPeer& peer_;
+  const amqp::LinkId id_;
+
+ private:
+  const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
+};
+
+}  // namespace linarite::gateway

@@ -90,13 +90,30 @@ TEST_F(EmbeddedStoreTest, CloseAnswersEverythingFirst) {
   EXPECT_EQ(store_.get("4999"), std::string(1000, 'x'));
 }
 
-TEST_F(EmbeddedStoreTest, AnswersAGroupWithOneTask) {
-  ASSERT_TRUE(store_.open());
+TEST_F(EmbeddedStoreTest, WhatArrivesDuringASyncIsOneGroup) {
+  const auto faults = std::make_shared<FaultFileSystem>();
+  ASSERT_TRUE(store_.open(faults));
+  faults->hold_log_syncs(true);
   for (int i = 0; i < 5000; ++i) store_->commit(0, Batch(), [](const Status&) {});
+  faults->hold_log_syncs(false);
   EXPECT_TRUE(store_->close());
-  const size_t tasks = store_.loop().run_until_idle();
-  EXPECT_GT(tasks, 0U);
-  EXPECT_LT(tasks, 2500U);  // While one group is written, many commits arrive.
+  // Those before the thread woke up, and all the others.
+  EXPECT_LE(store_.loop().run_until_idle(), 2U);
+  EXPECT_EQ(store_->sequence(0), 5000U);
+}
+
+TEST_F(EmbeddedStoreTest, AGroupIsBounded) {
+  const auto faults = std::make_shared<FaultFileSystem>();
+  ASSERT_TRUE(store_.open(faults));
+  faults->hold_log_syncs(true);
+  for (size_t bytes = 0; bytes < 4 * EmbeddedStore::kGroupBytesMax; bytes += 100'000) {
+    Batch batch;
+    batch.put("key", Bytes(100'000, 'v'));
+    store_->commit(0, std::move(batch), [](const Status&) {});
+  }
+  faults->hold_log_syncs(false);
+  EXPECT_TRUE(store_->close());
+  EXPECT_GE(store_.loop().run_until_idle(), 4U);
 }
 
 TEST_F(EmbeddedStoreTest, EverythingIsPrivateAndInside) {
@@ -213,11 +230,9 @@ TEST_F(EmbeddedStoreTest, AMarkIsSavedWhileTheStoreIsOpen) {
   ASSERT_TRUE(store_.open());
   ASSERT_TRUE(store_.put("a", "1"));
   ASSERT_TRUE(store_.put("a", "2"));  // Answered after the mark of the first group was written.
-  EXPECT_EQ(store_.saved_mark(), 1U);
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(store_.put("a", "3"));
-  EXPECT_EQ(store_.saved_mark(), 1U);
+  EXPECT_GE(store_.saved_mark(), 1U);
   store_.wait_for_mark();
-  EXPECT_GE(store_.saved_mark(), 12U);
+  EXPECT_GE(store_.saved_mark(), 2U);
 }
 
 TEST_F(EmbeddedStoreTest, AFailedMarkFailsTheStore) {
@@ -239,12 +254,14 @@ TEST_F(EmbeddedStoreTest, ManyOpeningsLeaveNoFilesBehind) {
     ASSERT_TRUE(store_.open());
     ASSERT_TRUE(store_.put("a", std::to_string(i)));
     store_.close();
-    const auto count = static_cast<size_t>(
-        std::distance(std::filesystem::recursive_directory_iterator(directory_ / ""), {}));
-    if (i == 10) files = count;
-    // Level 0 holds up to four tables before they are compacted.
-    if (i > 10) {
-      EXPECT_LE(count, files + 4);
+    // All but tables: how many of these there are depends on when RocksDB compacts.
+    size_t count = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_ / "")) {
+      count += entry.path().extension() == ".sst" ? 0 : 1;
+    }
+    if (i == 5) files = count;
+    if (i > 5) {
+      EXPECT_LE(count, files + 2);
     }
   }
 }

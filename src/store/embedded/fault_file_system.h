@@ -5,6 +5,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 
+#include <condition_variable>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -33,6 +34,12 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     const std::lock_guard lock(mutex_);
     next_log_sync_ = std::move(with);
   }
+  // Syncs of RocksDB's log wait until they are let go.
+  void hold_log_syncs(bool hold) {
+    const std::lock_guard lock(mutex_);
+    hold_log_syncs_ = hold;
+    let_go_.notify_all();
+  }
   void heal() { fail_at(0, false, rocksdb::IOStatus::OK()); }
   uint64_t operation_count() const {
     const std::lock_guard lock(mutex_);
@@ -59,7 +66,8 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   template <class Sync>
   rocksdb::IOStatus sync(const std::string& path, uint64_t size, Sync real_sync) {
     rocksdb::IOStatus status = step();
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    let_go_.wait(lock, [&] { return !hold_log_syncs_ || !path.ends_with(".log"); });
     if (status.ok() && path.ends_with(".log")) {
       status = std::exchange(next_log_sync_, rocksdb::IOStatus::OK());
     }
@@ -107,10 +115,12 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
 
  private:
   mutable std::mutex mutex_;
+  std::condition_variable let_go_;
   // All guarded by mutex_.
   uint64_t count_ = 0;
   uint64_t fail_from_ = 0;
   uint64_t fail_to_ = 0;
+  bool hold_log_syncs_ = false;
   rocksdb::IOStatus failure_;
   rocksdb::IOStatus next_log_sync_;
   std::map<std::string, uint64_t> synced_;  // How much of each file a power cut leaves.

@@ -21,7 +21,7 @@ from tutorial_folder import TUTORIAL
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
-TEST_TIME_S = 40
+TEST_TIME_S = 120
 
 collect_ignore = [] if TUTORIAL else ["test_tutorial.py"]
 
@@ -53,6 +53,7 @@ def enter_own_network():
 def run_in_child(item, report_path):
     """In the child: runs the test and writes its reports down."""
     try:
+        hub_module.die_with_parent()
         os.setpgid(0, 0)
         enter_own_network()
         reports = runtestprotocol(item, nextitem=None, log=False)

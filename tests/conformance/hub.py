@@ -1,6 +1,7 @@
 """The real program as a test drives it: start, stop, kill, command line, trust, clock."""
 
 import base64
+import ctypes
 import hashlib
 import hmac
 import http.client
@@ -29,6 +30,12 @@ class CommandFailed(AssertionError):
         super().__init__(f"{' '.join(map(str, done.args))} ended with {done.returncode}: {done.stderr.strip()}")
         self.status = done.returncode
         self.stderr = done.stderr
+
+
+def die_with_parent():
+    """In a new process: the kernel kills it when the test that started it dies, however that happens."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def parse(connection_string):
@@ -96,7 +103,9 @@ class Hub:
         self.flags = flags
         with open(self.log_path, "ab") as log:
             command = [PROGRAM, "serve", "--data", self.data, *flags]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
+            )
         deadline = time.monotonic() + START_S
         while not self.is_ready():
             assert self.process.poll() is None, f"serve ended with {self.process.returncode}:\n{self.log()}"
@@ -226,6 +235,7 @@ class Client:
             text=True,
             cwd=NODE_FOLDER,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+            preexec_fn=die_with_parent,
         )
 
     def line(self):

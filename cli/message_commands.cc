@@ -39,7 +39,7 @@ bool is_header_value(std::string_view text) {
   });
 }
 
-Outcome<void> add_field(http::Headers& headers, std::string name, const Text& value) {
+Outcome<void> add_field(http::Headers& headers, const std::string& name, const Text& value) {
   if (!value) return {};
   if (!is_header_name(name)) {
     return misused(

@@ -82,6 +82,7 @@ Outcome<json::value> run_program(Session& session) {
     ::setenv(name.c_str(), value.c_str(), 1);
   }
   std::vector<char*> words;
+  words.reserve(program.size() + 1);
   for (const std::string& word : program) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   std::fflush(nullptr);

@@ -25,7 +25,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
 // az names the long form first: "--device-id/-d".
 std::string spoken_name(const Flag& flag) {
   std::vector<std::string> names = split(flag.names, ',');
-  std::ranges::stable_sort(names, std::greater(), &std::string::size);
+  std::ranges::sort(names, std::greater(), &std::string::size);
   std::string out;
   for (const std::string& name : names) out += (out.empty() ? "" : "/") + name;
   return out;

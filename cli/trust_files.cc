@@ -109,9 +109,9 @@ Outcome<TrustFiles> write_trust_files(const fs::path& data_directory) {
   std::error_code error;
   fs::path directory = fs::absolute(data_directory, error);
   if (error) directory = data_directory;
-  const TrustFiles out = {.ca = directory / "ca.pem",
-                          .bundle = directory / "ca-bundle.pem",
-                          .java_store = directory / "ca-bundle.p12"};
+  TrustFiles out = {.ca = directory / "ca.pem",
+                    .bundle = directory / "ca-bundle.pem",
+                    .java_store = directory / "ca-bundle.p12"};
   if (!fs::exists(out.ca, error) && error != std::errc::permission_denied) {
     return failed("there is no " + out.ca.string() +
                   ": start a hub on this data directory once, with 'linarite serve', or name "

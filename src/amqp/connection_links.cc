@@ -19,14 +19,6 @@ std::shared_ptr<const Error> shared(std::optional<Error> error) {
   return error ? std::make_shared<const Error>(std::move(*error)) : nullptr;
 }
 
-// Cuts a description, at a character's start, so that the frame fits into every peer's frame size.
-void fit(std::optional<Error>& error) {
-  if (!error || error->description.size() <= kErrorDescriptionMax) return;
-  size_t end = kErrorDescriptionMax;
-  while (end > 0 && (static_cast<unsigned char>(error->description[end]) & 0xC0U) == 0x80) --end;
-  error->description.resize(end);
-}
-
 // The lowest free place, at most `last`; the vector grows as needed.
 template <class Pointer>
 std::optional<size_t> free_place(std::vector<Pointer>& places, size_t last) {
@@ -131,7 +123,6 @@ void Connection::end_session(SessionId id, std::optional<Error> error) {
   for (const auto& link : links_) {
     if (link && link->session == session) free_link(*link);
   }
-  fit(error);
   session->state = Session::State::kEnding;
   write_frame(session->local_channel, End{std::move(error)});
 }
@@ -327,7 +318,6 @@ void Connection::write_detach(Link& link, bool closed, std::optional<Error> erro
   if (link.state == Link::State::kRequested) write_refusal(link);
   forget_deliveries(link);
   link.state = Link::State::kDetaching;
-  fit(error);
   write_frame(link.session->local_channel, Detach{link.local_handle, closed, std::move(error)});
 }
 

@@ -49,6 +49,9 @@ enum class Role : uint8_t { kSender = 0, kReceiver = 1 };
 enum class SenderSettleMode : uint8_t { kUnsettled = 0, kSettled = 1, kMixed = 2 };
 enum class ReceiverSettleMode : uint8_t { kFirst = 0, kSecond = 1 };
 
+// What is written of an error's description at most, so that an error fits any peer's frame.
+inline constexpr size_t kErrorDescriptionMax = 320;
+
 // An AMQP error (2.8.14). Distinct from linarite::Error, which never leaves the process.
 struct Error {
   std::string condition{};    // See conditions.h.

@@ -26,10 +26,18 @@ void put_symbols(Encoder& encoder, const std::vector<std::string>& values) {
 // A boolean whose default is false.
 void put_flag(Encoder& encoder, bool value) { value ? encoder.boolean(true) : encoder.absent(); }
 
+// Cuts a description at the start of a character.
+std::string_view cut(std::string_view description) {
+  if (description.size() <= kErrorDescriptionMax) return description;
+  size_t end = kErrorDescriptionMax;
+  while (end > 0 && (static_cast<unsigned char>(description[end]) & 0xC0U) == 0x80) --end;
+  return description.substr(0, end);
+}
+
 void put_error(Encoder& encoder, const Error& error) {
   const auto list = open_composite(encoder, Code::kError);
   encoder.symbol(error.condition);
-  error.description.empty() ? encoder.absent() : encoder.string(error.description);
+  error.description.empty() ? encoder.absent() : encoder.string(cut(error.description));
   put(encoder, error.info);
   encoder.close(list);
 }

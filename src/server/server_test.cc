@@ -110,6 +110,7 @@ TEST_F(ServerTest, TellsTheCommandLineWhereItListens) {
   const wire::ControlFile found = control();
   EXPECT_EQ(found.host, "127.0.0.1");
   EXPECT_NE(found.mqtt_port, 0);
+  EXPECT_NE(found.amqp_port, 0);
   EXPECT_NE(found.https_port, 0);
   EXPECT_NE(found.admin_port, 0);
   EXPECT_EQ(found.token.size(), 64U);
@@ -127,7 +128,7 @@ TEST_F(ServerTest, EveryPortSpeaksTlsForTheHubsNames) {
   config_.hosts = {"hub.test"};
   start();
   EXPECT_EQ(control().host, "hub.test");
-  for (const uint16_t port : {control().mqtt_port, control().https_port}) {
+  for (const uint16_t port : {control().mqtt_port, control().amqp_port, control().https_port}) {
     for (const char* name : {"hub.test", "localhost", "127.0.0.1"})
       EXPECT_EQ(handshake(port, name), "");
     EXPECT_THAT(handshake(port, "bank.test"), HasSubstr("ostname mismatch"));

@@ -221,6 +221,14 @@ class Hub:
         finally:
             connection.close()
 
+    def wait_for_metric(self, name, value):
+        """Until the hub's own figure says so: what no client is told of."""
+        line = f"{name} {value}\n".encode()
+        deadline = time.monotonic() + START_S
+        while line not in self.admin("/metrics").body:
+            assert time.monotonic() < deadline, f"{name} is not {value}"
+            time.sleep(0.01)
+
 
 class Client:
     """A running client program: lines out, often of JSON, and lines in."""

@@ -185,6 +185,7 @@ def test_completed_feedback_does_not_come_again(hub, device, send, feedback):
     first = start_device(hub, device)
     assert send({"device": device.id, "body": "x", "messageId": "m1", "ack": "positive"}) == "sent"
     assert feedback.json()["records"][0]["originalMessageId"] == "m1"
+    hub.wait_for_metric("linarite_feedback_pending", 0)  # The record is printed before it is completed.
     feedback.stop()
     first.stop()  # Two programs on one identity would take over from each other without end.
     hub.restart()

@@ -9,7 +9,10 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import urllib.parse
@@ -103,28 +106,59 @@ class RestSender(Worker):
 
 
 class AmqpSender(Worker):
-    """The same over AMQP, with the official service SDK."""
+    """The same over AMQP, with the official service SDK: in a process of its own, because the SDK goes on
+    trying after the hub is gone, and can only be ended from outside."""
 
     def __init__(self, place, oracle, device):
         super().__init__(place, oracle)
         self.device = device
+        self.process = None
 
     def open(self):
-        from azure.iot.hub import IoTHubRegistryManager
-
-        self.registry = IoTHubRegistryManager.from_connection_string(self.place.owner_connection_string)
+        command = [sys.executable, __file__, self.place.owner_connection_string, self.device]
+        environment = {**os.environ, "SSL_CERT_FILE": self.place.ca_file}
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True,
+        )
 
     def step(self):
         message = self.oracle.next_message(self.device)
+        self.process.stdin.write(message + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        if answer == "sent":
+            self.oracle.note("sent", message)
+        elif answer != "full":
+            raise OSError("the hub is gone")
+        else:
+            time.sleep(0.01)
+
+    def stop(self):
+        super().stop()
+        if self.process:
+            self.process.kill()
+
+    def close(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+
+def amqp_sender(connection_string, device):
+    """Sends one message for each line of its input and says what became of it."""
+    from azure.iot.hub import IoTHubRegistryManager
+
+    registry = IoTHubRegistryManager.from_connection_string(connection_string)
+    for line in sys.stdin:
+        message = line.strip()
         properties = {"messageId": message, "iothub-ack": "full"}
         try:
-            self.registry.send_c2d_message(self.device, f"body of {message}", properties=properties)
+            registry.send_c2d_message(device, f"body of {message}", properties=properties)
+            answer = "sent"
         except Exception as error:  # The SDK raises one plain exception for every failed send.
-            if "queue limit" not in str(error):
-                raise OSError(str(error)) from error
-            time.sleep(0.01)
-            return
-        self.oracle.note("sent", message)
+            answer = "full" if "queue limit" in str(error) else "failed"
+        print(answer, flush=True)
 
 
 class Device(Worker):
@@ -201,3 +235,7 @@ class Operator(Worker):
                 self.oracle.note_refusal(status, answer)
                 raise OSError(f"refused with {status}")
             self.oracle.note("identity", (name, state))
+
+
+if __name__ == "__main__":
+    amqp_sender(*sys.argv[1:])

@@ -110,7 +110,8 @@ class Place:
         control = json.loads((data / "control.json").read_text())
         self.https_port = control["httpsPort"]
         self.mqtt_port = control["mqttPort"]
-        self.tls = ssl.create_default_context(cafile=str(data / "ca.pem"))
+        self.ca_file = str(data / "ca.pem")
+        self.tls = ssl.create_default_context(cafile=self.ca_file)
         words = ["hub", "connection-string", "show", "--policy-name", "iothubowner", "-o", "tsv"]
         done = subprocess.run(
             [program, *words, "--data", data], capture_output=True, text=True, check=True, timeout=20

@@ -97,7 +97,7 @@ void World::settle_one(uint32_t index) {
       if (life != life_) return;
       trace("settled", held.message, status.has_value());
       model_.end_answered(held.message, outcome, status.has_value(),
-                          !status && unknown(status.error().code), wall());
+                          !status && unknown(status.error().code));
     };
   };
   if (how == 0) {
@@ -105,10 +105,10 @@ void World::settle_one(uint32_t index) {
     model_.may_end(index);  // The last abandon dead-letters.
     partition(index).abandon(device, held.lock, [](const Status&) {});
   } else if (how == 1) {
-    model_.end_asked(held.message);
+    model_.end_asked(held.message, wall());
     partition(index).reject(device, held.lock, answered(hub::Outcome::kRejected));
   } else {
-    model_.end_asked(held.message);
+    model_.end_asked(held.message, wall());
     partition(index).complete(device, held.lock, answered(hub::Outcome::kSuccess));
   }
 }

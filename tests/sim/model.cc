@@ -5,8 +5,8 @@
 namespace linarite::sim {
 namespace {
 
-// The hub's default; an outcome is decided before it is answered, so a minute less is expected.
-constexpr std::chrono::minutes kFeedbackTtl{59};
+// The hub's default. It counts from the decision, which is made when the end is asked for.
+constexpr std::chrono::hours kFeedbackTtl{1};
 
 bool wanted(wire::Ack ack, hub::Outcome outcome) {
   if (ack == wire::Ack::kFull) return true;
@@ -26,6 +26,7 @@ uint32_t Model::sent(uint32_t device, wire::Ack ack, WallTime expiry) {
 
 void Model::send_answered(uint32_t index, bool accepted, bool unknown) {
   ModelMessage& message = messages_[index];
+  if (message.presence == Presence::kNo) return;  // It was delivered and ended before this answer.
   if (accepted) {
     message.presence = message.may_have_ended ? Presence::kMaybe : Presence::kYes;
   } else if (!unknown) {
@@ -58,13 +59,13 @@ std::string Model::delivered(uint32_t index, uint32_t device, bool redelivered, 
   return {};
 }
 
-void Model::end_answered(uint32_t index, hub::Outcome outcome, bool done, bool unknown,
-                         WallTime now) {
+void Model::end_answered(uint32_t index, hub::Outcome outcome, bool done, bool unknown) {
   ModelMessage& message = messages_[index];
   message.ending = false;
   if (done) {
     message.presence = Presence::kNo;
-    if (wanted(message.ack, outcome)) message.expects_feedback_until = now + kFeedbackTtl;
+    if (wanted(message.ack, outcome))
+      message.expects_feedback_until = message.end_asked_at + kFeedbackTtl;
   } else if (unknown) {
     message.presence = Presence::kMaybe;
   }

@@ -27,7 +27,8 @@ struct ModelMessage {
   Presence presence = Presence::kMaybe;
   bool ending = false;          // An end was asked for and not answered.
   bool may_have_ended = false;  // Something that ends messages ran before the send was answered.
-  bool abandoned = false;       // At least once: its place in the order is then its own.
+  WallTime end_asked_at;
+  bool abandoned = false;  // At least once: its place in the order is then its own.
   // A durable end was answered and the sender wanted to know: until its feedback expires.
   std::optional<WallTime> expects_feedback_until;
   bool feedback_seen = false;
@@ -51,8 +52,11 @@ class Model {
 
   std::string delivered(uint32_t message, uint32_t device, bool redelivered, WallTime now);
   void session_started(uint32_t device) { last_in_session_[device].reset(); }
-  void end_asked(uint32_t message) { messages_[message].ending = true; }
-  void end_answered(uint32_t message, hub::Outcome outcome, bool done, bool unknown, WallTime now);
+  void end_asked(uint32_t message, WallTime now) {
+    messages_[message].ending = true;
+    messages_[message].end_asked_at = now;
+  }
+  void end_answered(uint32_t message, hub::Outcome outcome, bool done, bool unknown);
   void abandon_asked(uint32_t message) { messages_[message].abandoned = true; }
   // A purge, an expiry sweep or a last abandon may end any message of the device.
   void may_end(uint32_t device);

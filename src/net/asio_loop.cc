@@ -204,7 +204,7 @@ std::unique_ptr<LoopResident> AsioLoop::release(LoopResident& resident) {
     std::erase(turn_end_, &resident);
     resident.waits_for_turn_end_ = false;
   }
-  if (shutting_down_ && residents_.empty() && on_deserted_) on_deserted_();
+  if (shutting_down_ && residents_.empty()) say_deserted();
   return out;
 }
 
@@ -222,7 +222,14 @@ void AsioLoop::shut_down_residents() {
   for (size_t place = residents_.size(); place > 0; --place) {
     if (place <= residents_.size()) residents_[place - 1]->shut_down();
   }
-  if (residents_.empty() && on_deserted_) on_deserted_();
+  if (residents_.empty()) say_deserted();
+}
+
+void AsioLoop::say_deserted() {
+  // As a task: who released the last resident still has it, and what it holds, to destroy.
+  post([this] {
+    if (residents_.empty() && on_deserted_) on_deserted_();
+  });
 }
 
 bool AsioLoop::take_handshake_share() {

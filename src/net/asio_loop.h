@@ -94,7 +94,8 @@ class AsioLoop final : public Loop {
   void at_end_of_turn(LoopResident& resident);
   // Calls shut_down() of every resident, and of each that arrives later.
   void shut_down_residents();
-  // Called on the loop thread whenever the last resident left a loop that shuts down.
+  // Called on the loop thread whenever the last resident has left a loop that shuts down and is
+  // destroyed.
   void on_deserted(std::function<void()> callback) { on_deserted_ = std::move(callback); }
   // False when this turn has had its share of handshakes.
   bool take_handshake_share();
@@ -109,6 +110,7 @@ class AsioLoop final : public Loop {
   void run_tasks(std::vector<Task>& tasks);
   void take_mail();
   void end_turn();
+  void say_deserted();
   void arm_system_timer();
 
   const Clock& clock_;

@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <array>
 #include <cstring>
 
 #include "base/check.h"
@@ -43,7 +44,9 @@ std::string Random::uuid() {
          text.substr(16, 4) + "-" + text.substr(20);
 }
 
-void SystemRandom::fill(char* out, size_t size) {
+namespace {
+
+void fill_from_kernel(char* out, size_t size) {
   while (size > 0) {
     const ssize_t got = ::getrandom(out, size, 0);
     CHECK(got > 0 || errno == EINTR);
@@ -51,6 +54,30 @@ void SystemRandom::fill(char* out, size_t size) {
     out += got;
     size -= static_cast<size_t>(got);
   }
+}
+
+// What this thread has fetched ahead. Bytes that were given out are erased.
+struct Ahead {
+  std::array<char, SystemRandom::kAheadBytes> bytes;
+  size_t left = 0;
+};
+
+}  // namespace
+
+void SystemRandom::fill(char* out, size_t size) {
+  if (size > kFromAheadMax) {
+    fill_from_kernel(out, size);
+    return;
+  }
+  thread_local Ahead ahead;
+  if (ahead.left < size) {
+    fill_from_kernel(ahead.bytes.data(), ahead.bytes.size());
+    ahead.left = ahead.bytes.size();
+  }
+  char* const from = ahead.bytes.data() + (ahead.left - size);
+  std::memcpy(out, from, size);
+  ::explicit_bzero(from, size);
+  ahead.left -= size;
 }
 
 void SeededRandom::fill(char* out, size_t size) {

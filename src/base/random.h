@@ -24,9 +24,13 @@ class Random {
   std::string uuid();                  // RFC 4122 version 4, lower case with dashes.
 };
 
-// The kernel's generator (getrandom).
+// The kernel's generator (getrandom). Ids and numbers come from bytes that the thread has fetched
+// ahead, as a message needs one and a system call costs as much as the rest of it; what is longer,
+// such as a key, is never kept. Not to be used between fork() and exec().
 class SystemRandom final : public Random {
  public:
+  static constexpr size_t kFromAheadMax = 16;
+  static constexpr size_t kAheadBytes = 512;
   void fill(char* out, size_t size) override;
 };
 

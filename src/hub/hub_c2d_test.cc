@@ -65,6 +65,35 @@ TEST_F(C2dTest, IsNotAcknowledgedBeforeItIsDurable) {
   EXPECT_EQ(link_.take(), "- ");
 }
 
+TEST_F(C2dTest, WhatWaitsForTheDiskIsBounded) {
+  options_.commit_backlog_bytes_max = 1U << 20U;
+  restart();
+  connect("d1", link_);
+  store_.hold_commits(true);
+  int waiting = 0;
+  std::string refused;
+  const auto count = [&](const Result<uint64_t>& r) {
+    if (!r) refused.append(std::to_string(code(r)) + " ");
+    waiting -= r ? 1 : 0;
+  };
+  for (int i = 0; i < 17; ++i, ++waiting) {
+    hub_->send("d1", {.body = Bytes(65'000, 'x')}, {loop_, count});
+  }
+  run();
+  EXPECT_EQ(refused, "");
+  hub_->send("d1", {.body = "one more"}, {loop_, count});
+  hub_->create_device({.device_id = "d9"}, {loop_, [&](const Result<DeviceView>& view) {
+                                              refused.append(std::to_string(code(view)));
+                                            }});
+  run();
+  EXPECT_EQ(refused, "503001 503001");
+  store_.hold_commits(false);
+  store_.flush();
+  run();
+  EXPECT_EQ(waiting, 0);
+  EXPECT_TRUE(send("d1", "taken again"));
+}
+
 TEST_F(C2dTest, AFailedSyncIsSaidAndNothingIsAcknowledgedAfterIt) {
   ASSERT_TRUE(send("d1", "m1"));
   store_.fail_next_sync({ErrorCode::kIoError, "disk"});

@@ -37,6 +37,8 @@ Metrics::Metrics(prometheus::Registry& r)
                                  "Feedback records accepted by a receiver.")),
       authentication_failures(
           counter(r, "linarite_authentication_failures_total", "Tokens that were refused.")),
+      commit_backlog_bytes(gauge(r, "linarite_commit_backlog_bytes",
+                                 "What the hub has committed and the store has not answered.")),
       store_failures(counter(r, "linarite_store_failures_total",
                              "Commits that the store could not make durable.")) {
   auto& family = prometheus::BuildCounter()

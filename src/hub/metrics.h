@@ -28,6 +28,7 @@ struct Metrics {
   prometheus::Gauge& feedback_pending;
   prometheus::Counter& feedback_delivered;
   prometheus::Counter& authentication_failures;
+  prometheus::Gauge& commit_backlog_bytes;
   prometheus::Counter& store_failures;
 
   // Messages whose end became durable, by outcome.

@@ -40,6 +40,9 @@ Status HubOptions::check() const {
   if (!within(feedback.delivery_count_max, 1U, 100U)) {
     return invalid("feedback.delivery_count_max must be 1 to 100");
   }
+  if (commit_backlog_bytes_max < (1U << 20U)) {
+    return invalid("hub.commit_backlog_bytes_max must be at least 1048576");
+  }
   if (device_count_max == 0) return invalid("device_count_max must be at least 1");
   return {};
 }

@@ -46,6 +46,9 @@ struct HubOptions {
   // Message bodies kept in memory between enqueue and delivery, per partition; above it they are
   // read from the store again.
   uint64_t message_cache_bytes = 64ULL << 20U;
+  // What may wait for the disk, per partition, before new messages and identity writes are refused
+  // (kServiceUnavailable). What ends a message is always taken: it is bounded by what is in flight.
+  uint64_t commit_backlog_bytes_max = 32ULL << 20U;  // At least 1 MiB.
 
   // kArgumentInvalid naming the first field that is out of its bounds.
   Status check() const;

@@ -1,5 +1,7 @@
 #include "hub/partition.h"
 
+#include <fmt/format.h>
+
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
@@ -133,11 +135,22 @@ Partition::DevicePtr Partition::find(std::string_view device_id) const {
 }
 
 void Partition::commit(store::Batch batch, StatusDone done) {
+  const size_t bytes = batch.byte_count();
+  committing_bytes_ += bytes;
+  parts_.metrics.commit_backlog_bytes.Increment(static_cast<double>(bytes));
   parts_.store.commit(parts_.id, std::move(batch),
-                      [this, done = std::move(done)](Status s) mutable {
+                      [this, bytes, done = std::move(done)](Status s) mutable {
+                        committing_bytes_ -= bytes;
+                        parts_.metrics.commit_backlog_bytes.Decrement(static_cast<double>(bytes));
                         if (!s) parts_.metrics.store_failures.Increment();
                         done(std::move(s));
                       });
+}
+
+Status Partition::check_backlog() const {
+  if (committing_bytes_ <= parts_.options.commit_backlog_bytes_max) return {};
+  return fail(ErrorCode::kServiceUnavailable,
+              fmt::format("{} bytes wait for the disk already", committing_bytes_));
 }
 
 uint64_t Partition::next_sequence(store::Batch& batch) {

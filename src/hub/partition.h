@@ -153,6 +153,7 @@ class Partition {
   DevicePtr find(std::string_view device_id) const;
   WallTime wall() const { return parts_.loop.clock().wall(); }
   void commit(store::Batch batch, StatusDone done);
+  Status check_backlog() const;  // Whether new work may be committed.
   uint64_t next_sequence(store::Batch& batch);
   void write_connection_times(Device& device);
   void unlink(Device& device);
@@ -204,6 +205,7 @@ class Partition {
   uint64_t next_sequence_ = 1;
   uint64_t reserved_sequence_ = 1;  // The store knows that numbers below it may be used.
   uint64_t cached_bytes_ = 0;
+  uint64_t committing_bytes_ = 0;  // Of batches that the store has not answered.
   // Each device with something that may expire, once, under the time it is to be looked at and
   // its number, so that a run can be repeated.
   std::map<std::pair<WallTime, uint64_t>, Device*> expiries_;

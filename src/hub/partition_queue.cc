@@ -65,6 +65,7 @@ Result<Partition::DevicePtr> Partition::admit(std::string_view device_id,
     return fail(ErrorCode::kDeviceMaximumQueueSizeExceeded,
                 "the messages queued for the device exceed the limit of bytes");
   }
+  if (const Status ok = check_backlog(); !ok) return std::unexpected(ok.error());
   return device;
 }
 

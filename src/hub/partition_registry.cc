@@ -134,6 +134,7 @@ void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
   identity.secondary_key = generate_key(parts_.random);
   apply(write, identity);
   if (const Status ok = check_identity(identity); !ok) return refuse(ok.error());
+  if (const Status ok = check_backlog(); !ok) return refuse(ok.error());
   identity.generation_id = new_generation_id();
   identity.etag = base64_encode(parts_.random.bytes(kEtagSize));
   if (identity.iot_edge && identity.device_scope.empty()) {
@@ -185,6 +186,7 @@ void Partition::update_now(IdentityWrite write, const Condition& condition, Done
     identity.secondary_key = generate_key(parts_.random);
   }
   if (const Status ok = check_identity(identity); !ok) return refuse(ok.error());
+  if (const Status ok = check_backlog(); !ok) return refuse(ok.error());
   if (identity.status != device->identity.status) identity.status_updated = wall();
   identity.etag = base64_encode(parts_.random.bytes(kEtagSize));
   store::Batch batch;
@@ -236,6 +238,7 @@ void Partition::delete_now(const std::string& device_id, const Condition& condit
   const DevicePtr device = find(device_id);
   Status ok = device ? check_condition(condition, device->identity)
                      : fail(ErrorCode::kDeviceNotFound, "no device has this id");
+  if (ok) ok = check_backlog();
   if (!ok) {
     done(std::move(ok));
     end_identity_write(device_id);

@@ -202,6 +202,8 @@ std::vector<Setting> settings_of(Config& c) {
       {"hub.device_count_max", &c.hub.device_count_max, "identities"},
       {"hub.message_cache_bytes", &c.hub.message_cache_bytes,
        "message bodies in memory, per partition"},
+      {"hub.commit_backlog_bytes_max", &c.hub.commit_backlog_bytes_max,
+       "what may wait for the disk, per partition"},
       {"c2d.queue_depth_max", &c.hub.c2d.queue_depth_max, "waiting messages of one device"},
       {"c2d.queue_bytes_max", &c.hub.c2d.queue_bytes_max,
        "bytes of waiting messages of one device"},

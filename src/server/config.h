@@ -15,6 +15,7 @@
 #include "base/logging.h"
 #include "gateway/mqtt_gateway.h"
 #include "hub/options.h"
+#include "store/embedded/embedded_store.h"
 
 namespace linarite::server {
 
@@ -51,7 +52,7 @@ struct Config {
 
   // [store]
   uint32_t partition_count = 4;  // Fixed when the store is made.
-  uint64_t memtable_bytes = 32ULL << 20U;
+  uint64_t memtable_bytes = store::EmbeddedOptions{}.memtable_bytes;
   bool accept_loss = false;
 
   hub::HubOptions hub;        // [hub], [c2d], [feedback]; host_names come from `hosts`.

@@ -28,6 +28,7 @@ EmbeddedStore::EmbeddedStore(std::unique_ptr<RecoveredStore> parts, const Embedd
       partition_count_(static_cast<uint32_t>(parts_->sequences.size())),
       // The first group is followed by a mark: from then on a database that vanished is noticed.
       marked_at_(clock.now() - kMarkInterval),
+      work_(std::make_shared<std::condition_variable>()),
       loops_(partition_count_, nullptr),
       sequences_(parts_->sequences) {
   thread_ = std::thread([this] { run(); });
@@ -47,18 +48,21 @@ void EmbeddedStore::attach(PartitionId partition, Loop& loop) {
 void EmbeddedStore::commit(PartitionId partition, Batch batch, Done done) {
   CHECK(partition < partition_count_);
   Loop* loop = nullptr;
+  bool refused = false;
   {
     const std::lock_guard lock(mutex_);
     loop = loops_[partition];
     CHECK(loop != nullptr);
-    if (!drained_) {
+    refused = drained_;
+    if (!refused) {
       queued_bytes_ += batch.byte_count();
       queue_.push_back(
           {.partition = partition, .batch = std::move(batch), .done = std::move(done)});
-      if (queue_.size() == 1) work_.notify_one();
-      return;
+      if (queue_.size() > 1) return;
     }
   }
+  // At the next turn of the loop: what this turn still commits goes into the same group.
+  if (!refused) return loop->post([work = work_] { work->notify_one(); });
   loop->post([done = std::move(done)]() mutable {
     done(fail(ErrorCode::kShuttingDown, "the store is closed"));
   });
@@ -101,7 +105,7 @@ Status EmbeddedStore::close() {
       const std::lock_guard lock(mutex_);
       closing_ = true;
     }
-    work_.notify_one();
+    work_->notify_one();
     thread_.join();
     // After a failure the disk is left as it is.
     if (health_.failure()) return;
@@ -135,8 +139,8 @@ bool EmbeddedStore::take(std::vector<Commit>& taken) {
   std::unique_lock lock(mutex_);
   const auto has_work = [this] { return !queue_.empty() || closing_; };
   if (batches_since_mark_ == 0) {
-    work_.wait(lock, has_work);
-  } else if (!work_.wait_for(lock, kMarkInterval, has_work)) {
+    work_->wait(lock, has_work);
+  } else if (!work_->wait_for(lock, kMarkInterval, has_work)) {
     return true;
   }
   if (queue_.empty()) {

@@ -117,7 +117,8 @@ class EmbeddedStore final : public Store {
   uint64_t batches_since_mark_ = 0;
 
   mutable std::mutex mutex_;
-  std::condition_variable work_;
+  // Shared with the tasks that wake the commit thread: they may be run after the store is gone.
+  const std::shared_ptr<std::condition_variable> work_;
   // Guarded by mutex_, down to drained_.
   std::vector<Loop*> loops_;
   std::vector<Commit> queue_;

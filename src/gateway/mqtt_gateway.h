@@ -16,7 +16,8 @@ class Registry;
 namespace linarite::gateway {
 
 struct MqttOptions {
-  mqtt::Connection::Options connection{.window = mqtt::kWindowMax};
+  mqtt::Connection::Options connection{.window = mqtt::kWindowMax,
+                                       .connect_timeout = std::chrono::seconds(10)};
   // Messages sent to a device and not acknowledged; 1 to 1,000 and not above the queue depth.
   uint32_t c2d_window = 16;
   // A connection outlives its token by this much (device-protocol 1.17).

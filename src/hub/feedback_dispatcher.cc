@@ -82,6 +82,8 @@ void FeedbackDispatcher::answered(size_t partition, ReceiverId id,
   Source& source = sources_[partition];
   source.asked = false;
   --asked_;
+  // A partition with nothing to give has cost the receiver no turn.
+  if (!batch && last_served_ == id && id != kNoReceiver) last_served_ = id - 1;
   if (batch) {
     source.available = true;  // There may be more.
     const auto receiver = receivers_.find(id);

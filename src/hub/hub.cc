@@ -53,7 +53,7 @@ struct Hub::State {
   Result<std::vector<Policy>> read_policies();
   void open_policies(Reply<Status> reply);
   void load_partition(size_t index, std::shared_ptr<std::atomic<size_t>> left,
-                      std::shared_ptr<Reply<Status>> reply);
+                      const std::shared_ptr<Reply<Status>>& reply);
 
   const HubOptions options;
   const Parts parts;
@@ -114,7 +114,7 @@ void Hub::open(Reply<Status> reply) {
 
 // The last partition that is loaded goes on to the policies; the first failure is the answer.
 void Hub::State::load_partition(size_t index, std::shared_ptr<std::atomic<size_t>> left,
-                                std::shared_ptr<Reply<Status>> reply) {
+                                const std::shared_ptr<Reply<Status>>& reply) {
   partitions[index]->loop().post([this, index, left, reply] {
     const Status loaded = partitions[index]->load();
     if (!loaded) {
@@ -353,7 +353,7 @@ void Hub::renew_policy_key(std::string name, WhichKey which, Reply<Result<Policy
       (which == WhichKey::kPrimary ? found->primary_key : found->secondary_key) =
           generate_key(state_->parts.random);
     }
-    const Policy policy = *found;
+    Policy policy = *found;
     store::Batch batch;
     batch.put(record_key(kPolicyKey, name), encode_policy(policy));
     state_->parts.store.commit(kPolicyPartition, std::move(batch),

@@ -49,6 +49,18 @@ TEST_F(FeedbackTest, OnlyWhatTheSenderAskedForIsTold) {
   EXPECT_EQ(feedback(), "");
 }
 
+TEST_F(FeedbackTest, ReceiversTakeTurnsAlsoWhenRecordsComeOneByOne) {
+  std::string turns;
+  for (const char name : {'A', 'B'}) {
+    const auto id =
+        hub_->open_feedback_receiver(loop_, [&turns, name](const FeedbackBatch&) { turns += name; });
+    hub_->add_feedback_credit(id, 10);
+  }
+  run();
+  for (const char* message : {"1", "2", "3", "4"}) exchange(message, Ack::kFull);
+  EXPECT_EQ(turns, "ABAB");
+}
+
 TEST_F(FeedbackTest, ARecordTellsWhoAndWhen) {
   const auto device = get("d1");
   exchange("a", Ack::kFull);

@@ -109,6 +109,9 @@ Status check_limits(const Config& config) {
       config.mqtt.c2d_window > config.hub.c2d.queue_depth_max) {
     return invalid("mqtt.c2d_window must be 1 to 1000 and at most c2d.queue_depth_max.");
   }
+  if (!within(config.mqtt.connection.connect_timeout, seconds(1), minutes(5))) {
+    return invalid("mqtt.connect_limit must be 1s to 5m.");
+  }
   if (!within(config.mqtt.token_grace, Duration(0), hours(24))) {
     return invalid("mqtt.token_grace must be at most 1d.");
   }
@@ -219,6 +222,7 @@ std::vector<Setting> settings_of(Config& c) {
       {"feedback.batched", &c.hub.feedback.batched,
        "collect 64 records or 15 s, as the original does"},
       {"mqtt.c2d_window", &c.mqtt.c2d_window, "unacknowledged messages on one connection"},
+      {"mqtt.connect_limit", &c.mqtt.connection.connect_timeout, "time for CONNECT to come"},
       {"mqtt.token_grace", &c.mqtt.token_grace, "a connection outlives its token by this much"},
       {"mqtt.close_on_refused_filter", &c.mqtt.close_on_refused_filter,
        "close on a SUBSCRIBE that is refused, instead of answering 0x80"},

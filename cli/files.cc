@@ -31,8 +31,9 @@ Outcome<std::string> read_file(const std::filesystem::path& path, size_t size_ma
   if (file == nullptr) return failed_on("read", path);
   std::string text;
   char buffer[16384];
-  size_t count = 0;
-  while (text.size() <= size_max && (count = std::fread(buffer, 1, sizeof(buffer), file)) > 0) {
+  size_t count = sizeof(buffer);
+  while (text.size() <= size_max && count == sizeof(buffer)) {
+    count = std::fread(buffer, 1, sizeof(buffer), file);
     text.append(buffer, count);
   }
   const bool broken = std::ferror(file) != 0;

@@ -1,5 +1,6 @@
 // Messages, credit and settlement (AMQP 1.0, part 2, sections 2.5.6, 2.6.7 and 2.6.12 to 2.6.14).
 #include <algorithm>
+#include <utility>
 
 #include "amqp/connection_state.h"
 
@@ -81,7 +82,7 @@ bool Connection::start_delivery(Session& session, Link& link, const Transfer& tr
     fail_link(link, condition::kNotImplemented, "deliveries are not resumed");
     return false;
   }
-  session.last_incoming_delivery_id = *transfer.delivery_id;
+  session.last_incoming_delivery_id = transfer.delivery_id;
   --link.credit;
   ++link.delivery_count;
   return true;
@@ -108,7 +109,7 @@ void Connection::continue_delivery(Session& session, Link& link, const Transfer&
   assembly.settled = assembly.settled || transfer.settled.value_or(false);
   if (transfer.more) return;
   // The event's views need the body for longer than the link keeps it.
-  auto body = std::make_unique<Bytes>(std::move(assembly.body));
+  auto body = std::make_unique<Bytes>(std::exchange(assembly.body, {}));
   const size_t size = body->size();
   assembly_bytes_ -= size;
   *body += assembly.tag;

@@ -114,7 +114,7 @@ bool read_fixed(const Constructor& constructor, ByteView& bytes, ValueView& out)
     number = (number << 8U) | static_cast<uint8_t>(bytes[i]);
   }
   bytes.remove_prefix(constructor.size);
-  if (constructor.is_signed && constructor.size < 8) {
+  if (constructor.is_signed && constructor.size > 0 && constructor.size < 8) {
     const unsigned shift = 64U - 8U * constructor.size;
     number = static_cast<uint64_t>(static_cast<int64_t>(number << shift) >> shift);
   }

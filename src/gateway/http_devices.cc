@@ -88,7 +88,7 @@ void list_devices(HttpCall call) {
   if (!limit) return call.done(std::unexpected(limit.error()));
   call.hub.list_devices(
       *limit,
-      {call.loop, [done = std::move(call.done)](std::vector<hub::DeviceView> views) mutable {
+      {call.loop, [done = std::move(call.done)](const std::vector<hub::DeviceView>& views) mutable {
          done(json_response(device_list_json(views)));
        }});
 }

@@ -12,7 +12,7 @@ constexpr ReceiverId kNoReceiver = 0;
 
 }  // namespace
 
-FeedbackDispatcher::FeedbackDispatcher(Loop& loop, std::vector<Partition*> partitions)
+FeedbackDispatcher::FeedbackDispatcher(Loop& loop, const std::vector<Partition*>& partitions)
     : loop_(loop) {
   for (Partition* partition : partitions) sources_.push_back({partition});
 }

@@ -20,7 +20,7 @@ using ReceiverId = uint64_t;
 // posts.
 class FeedbackDispatcher {
  public:
-  FeedbackDispatcher(Loop& loop, std::vector<Partition*> partitions);
+  FeedbackDispatcher(Loop& loop, const std::vector<Partition*>& partitions);
 
   Loop& loop() const { return loop_; }
 

@@ -21,7 +21,7 @@ constexpr uint64_t kSequenceBlock = 1U << 16U;
 }  // namespace
 
 Partition::Partition(Parts parts)
-    : parts_(std::move(parts)),
+    : parts_(parts),
       feedback_({.partition = parts_.id,
                  .options = parts_.options.feedback,
                  .store = parts_.store,

@@ -284,7 +284,7 @@ void Hub::purge(std::string device_id, Reply<Result<uint64_t>> reply) {
   Partition& partition = partition_of(device_id);
   partition.loop().dispatch(
       [&partition, id = std::move(device_id), reply = std::move(reply)]() mutable {
-        partition.purge(std::move(id), std::move(reply));
+        partition.purge(id, std::move(reply));
       });
 }
 

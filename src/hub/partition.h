@@ -127,7 +127,7 @@ class Partition {
   // Queues a message; the sequence number comes once it is durable. Errors: service-protocol 2.3.
   void send(std::string device_id, wire::C2dMessage message, Done<uint64_t> done);
   // Removes all messages of the device; how many.
-  void purge(std::string device_id, Done<uint64_t> done);
+  void purge(const std::string& device_id, Done<uint64_t> done);
 
  private:
   struct Device;

@@ -372,7 +372,7 @@ void Partition::ended(const DevicePtr& device, Endings endings) {
   for (auto& [sequence, record] : endings.feedback) feedback_.add(sequence, std::move(record));
 }
 
-void Partition::purge(std::string device_id, Done<uint64_t> done) {
+void Partition::purge(const std::string& device_id, Done<uint64_t> done) {
   const DevicePtr device = find(device_id);
   if (!device || device->deleting) {
     return done(fail(ErrorCode::kDeviceNotFound, "no device has this id"));

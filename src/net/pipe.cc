@@ -140,7 +140,8 @@ void Pipe::Wire::carry(Side side, size_t most) {
   if (ends_now) way.ending_arrived = true;
   if (count > 0 || ends_now) receiver.schedule_locked();
   const size_t left = unsent(way);
-  if ((way.above_high && left <= net::Stream::kUnsentLow) || (way.wants_room && left == 0)) {
+  if (count > 0 &&
+      ((way.above_high && left <= net::Stream::kUnsentLow) || (way.wants_room && left == 0))) {
     sender.schedule_locked();
   }
 }

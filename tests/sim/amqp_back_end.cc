@@ -256,7 +256,7 @@ void NetworkWorld::AmqpBackEnd::act() {
     if (ready_) send_hostile();
   } else if (!ready_) {
     return flush();
-  } else if (what < 60) {
+  } else if (what < 20) {
     for (uint64_t i = 1 + world_.random_.below(3); i > 0; --i) send();
   } else if (what < 90) {
     settle_feedback();

@@ -10,6 +10,8 @@ namespace {
 // The hub's default. It counts from the decision, which is made when the end is asked for.
 constexpr std::chrono::hours kFeedbackTtl{1};
 constexpr size_t kQueueDepthMax = 50;
+// By then what has expired was swept.
+constexpr std::chrono::minutes kSweepMax{2};
 
 bool wanted(wire::Ack ack, hub::Outcome outcome) {
   if (ack == wire::Ack::kFull) return true;
@@ -157,7 +159,7 @@ void Model::set_ended(ModelMessage& message, uint64_t step) {
 void Model::end_asked(uint32_t index, hub::Outcome outcome, WallTime now) {
   ModelMessage& message = messages_[index];
   message.ending = true;
-  message.end_asked_at = now;
+  if (!message.complete_asked && !message.reject_asked) message.end_asked_at = now;
   (outcome == hub::Outcome::kSuccess ? message.complete_asked : message.reject_asked) = true;
 }
 
@@ -176,7 +178,6 @@ void Model::end_answered(uint32_t index, hub::Outcome outcome, bool done, bool u
 
 void Model::acknowledged(uint32_t index, ConnectionNumber connection, WallTime now) {
   ModelMessage& message = messages_[index];
-  // The decision is not older than the first acknowledgement.
   if (!message.complete_asked) message.end_asked_at = now;
   message.complete_asked = true;
   if (message.presence == Presence::kYes) message.presence = Presence::kMaybe;
@@ -197,7 +198,7 @@ void Model::may_end(uint32_t device, bool purge) {
 void Model::device_gone(uint32_t device, uint64_t step) {
   for (const uint32_t index : of_device_[device]) {
     ModelMessage& message = messages_[index];
-    message.expects_feedback_until.reset();
+    message.feedback_void = true;
     // What was sent over a connection and not answered may come to a later device.
     if (message.source == 0 || message.accepted_at) {
       set_ended(message, step);
@@ -258,22 +259,33 @@ void Model::feedback_accepted(uint32_t index, uint64_t step) {
   if (!gone) gone = step;
 }
 
+// Until when the feedback of an end of the message must be there; nothing if there need not be any.
+// What may have ended in more than one way counts only if each is to be told of.
+std::optional<WallTime> Model::owed_until(const ModelMessage& message, WallTime now) const {
+  if (message.feedback_void) return std::nullopt;
+  if (message.expects_feedback_until) return message.expects_feedback_until;
+  if (!message.was_there || message.may_have_ended || message.lossy) return std::nullopt;
+  const bool ended = message.complete_asked || message.reject_asked;
+  const bool expired = message.expiry <= now;
+  if (expired && message.expiry > now - kSweepMax) return std::nullopt;
+  if (!ended && !expired) return std::nullopt;
+  if (message.complete_asked && !wanted(message.ack, hub::Outcome::kSuccess)) return std::nullopt;
+  if (message.reject_asked && !wanted(message.ack, hub::Outcome::kRejected)) return std::nullopt;
+  if (expired && !wanted(message.ack, hub::Outcome::kExpired)) return std::nullopt;
+  // The decision is not older than the first thing that may have brought it about.
+  const WallTime asked = ended ? message.end_asked_at : message.expiry;
+  return (expired ? std::min(asked, message.expiry) : asked) + kFeedbackTtl;
+}
+
 std::string Model::finished(WallTime now, const std::set<uint32_t>& drained) const {
   for (uint32_t i = 0; i < messages_.size(); ++i) {
     const ModelMessage& message = messages_[i];
-    const bool alive = message.expiry > now && !drained.contains(i);
-    if (message.presence == Presence::kYes && alive) {
+    if (message.presence == Presence::kYes && message.expiry > now && !drained.contains(i)) {
       return fmt::format("acknowledged message {} is lost", i);
     }
-    if (message.feedback_seen) continue;
-    // It was there and is not any more: acknowledged by a device, for nothing else ended it.
-    const bool completed = message.was_there && alive && message.complete_asked &&
-                           !message.may_have_ended && !message.lossy &&
-                           !message.acknowledged_on.empty() &&
-                           wanted(message.ack, hub::Outcome::kSuccess);
-    const WallTime until = completed ? message.end_asked_at + kFeedbackTtl
-                                     : message.expects_feedback_until.value_or(now);
-    if (until > now) return fmt::format("the feedback of message {} is lost", i);
+    if (!message.feedback_seen && owed_until(message, now).value_or(now) > now) {
+      return fmt::format("the feedback of message {} is lost", i);
+    }
   }
   return {};
 }

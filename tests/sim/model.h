@@ -49,12 +49,13 @@ struct ModelMessage {
   bool purged = false;          // A purge was asked for while it may have been there.
   bool complete_asked = false;  // A device acknowledged it.
   bool reject_asked = false;
-  WallTime end_asked_at{};
-  bool abandoned = false;  // At least once: its place in the order is then its own.
-  bool lossy = false;      // For a device that takes messages without acknowledging them.
+  WallTime end_asked_at{};  // The first time.
+  bool abandoned = false;   // At least once: its place in the order is then its own.
+  bool lossy = false;       // For a device that takes messages without acknowledging them.
   // A durable end was answered and the sender wanted to know: until its feedback expires.
   std::optional<WallTime> expects_feedback_until{};
   bool feedback_seen = false;
+  bool feedback_void = false;                  // The device was deleted: nobody is told any more.
   std::optional<uint64_t> feedback_gone_at{};  // A receiver accepted it, durably.
   // The run of the hub in which it was last handed to a connection, and the step.
   std::pair<uint64_t, uint64_t> delivered_at{};
@@ -122,6 +123,7 @@ class Model {
   std::string check_presence(const ModelDelivery& delivery) const;
   std::string check_order(const ModelDelivery& delivery) const;
   bool before(uint32_t a, uint32_t b) const;
+  std::optional<WallTime> owed_until(const ModelMessage& message, WallTime now) const;
   void set_ended(ModelMessage& message, uint64_t step);
   void completions_before(uint32_t message, uint64_t step);
 

@@ -69,7 +69,8 @@ void NetworkWorld::MqttDevice::on_connack(const mqtt::ConnAck& connack) {
   check_answer(connack);
   if (!accepted) return connection_.close();
   check_session(connack);
-  if (login_.clean) world_.session_is(login_.device, Presence::kNo, sent_, connection_.number());
+  const Presence session = connack.session_present ? Presence::kYes : Presence::kNo;
+  world_.session_is(login_.device, session, sent_, connection_.number());
   if (connack.session_present) {
     subscribed_ = true;
   } else {

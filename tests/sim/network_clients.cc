@@ -84,7 +84,7 @@ Connection& NetworkWorld::connect_device(uint32_t device, bool clean) {
   }
   Connection& connection = connect(chance(2) ? loop_a_ : loop_b_,
                                    [this](net::Stream& stream) { return mqtt_->accept(stream); });
-  trace("connect", connection.number(), device);
+  trace(clean ? "clean connect" : "connect", connection.number(), device);
   auto client = std::make_unique<MqttDevice>(
       *this, connection,
       MqttDevice::Login{
@@ -103,8 +103,8 @@ void NetworkWorld::open_back_end() {
   });
   trace("back end", connection.number(), rest);
   if (rest) {
-    connection.set_client(
-        std::make_unique<RestBackEnd>(*this, connection, policy_token("iothubowner", life)));
+    connection.set_client(std::make_unique<RestBackEnd>(
+        *this, connection, policy_token("iothubowner", life), wall() + life));
     return;
   }
   connection.set_client(std::make_unique<AmqpBackEnd>(
@@ -169,11 +169,12 @@ bool NetworkWorld::is_hostile(std::string_view text) { return text.starts_with("
 void NetworkWorld::session_open(uint32_t device) {
   SessionRecord& session = sessions_[device];
   session.presence = Presence::kMaybe;
+  session.said_at = step_;
   ++session.changes;
 }
 
-// An answer tells what the session is, unless a later one told already, or a connection whose
-// CONNECT is still on its way may yet change it.
+// An answer tells what the session is, unless something later told already or may have changed it,
+// or a connection whose CONNECT is still on its way may yet do so.
 void NetworkWorld::session_is(uint32_t device, Presence presence, Moment sent,
                               ConnectionNumber told) {
   SessionRecord& session = sessions_[device];

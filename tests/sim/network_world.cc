@@ -78,17 +78,17 @@ Connection* NetworkWorld::any_connection() {
 void NetworkWorld::act() {
   const uint64_t what = random_.below(100);
   const bool room = connections_.size() < kConnectionsMax;
-  if (what < 8) {
+  if (what < 14) {
     if (room) open_device();
-  } else if (what < 15) {
+  } else if (what < 21) {
     if (room && (back_ends() < 2 || chance(8))) open_back_end();
-  } else if (what < 16) {
+  } else if (what < 22) {
     if (room) open_hostile();
-  } else if (what < 17) {
-    purge();
-  } else if (what < 20) {
-    write_device();
   } else if (what < 23) {
+    purge();
+  } else if (what < 26) {
+    write_device();
+  } else if (what < 29) {
     network_step();
   }
   for (int i = 0; i < kActsPerStep; ++i) {

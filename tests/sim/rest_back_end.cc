@@ -89,7 +89,11 @@ void NetworkWorld::RestBackEnd::sent_answered(const http::Response& response, Mo
   const uint32_t index = *message_;
   message_.reset();
   if (response.status == 204) return world_.send_answered(index, std::nullopt, sent);
-  world_.send_answered(index, error_of(response), sent);
+  const ErrorCode error = error_of(response);
+  if (error == ErrorCode::kIotHubUnauthorizedAccess && sent.wall > token_end_) {
+    return world_.model_.send_answered(index, /*accepted=*/false, /*unknown=*/false, sent.step);
+  }
+  world_.send_answered(index, error, sent);
 }
 
 void NetworkWorld::RestBackEnd::read_answered(const http::Response& response) {

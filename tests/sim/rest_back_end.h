@@ -12,8 +12,8 @@ namespace linarite::sim {
 
 class NetworkWorld::RestBackEnd final : public Client {
  public:
-  RestBackEnd(NetworkWorld& world, Connection& connection, std::string token)
-      : world_(world), connection_(connection), token_(std::move(token)) {}
+  RestBackEnd(NetworkWorld& world, Connection& connection, std::string token, WallTime token_end)
+      : world_(world), connection_(connection), token_(std::move(token)), token_end_(token_end) {}
 
   void start() override {}
   void receive(ByteView bytes, Moment sent) override;
@@ -37,6 +37,7 @@ class NetworkWorld::RestBackEnd final : public Client {
   NetworkWorld& world_;
   Connection& connection_;
   const std::string token_;
+  const WallTime token_end_;
   http::ClientConnection engine_;
   std::optional<uint32_t> message_;
   std::optional<Read> read_;

@@ -202,6 +202,8 @@ std::set<uint32_t> NetworkWorld::drain() {
     if (connection->weather == Weather::kBroken) connection->reset();
     if (connection->weather == Weather::kStalled) connection->weather = Weather::kFair;
     connection->pause_reading(false);
+    // The hub must find out by itself.
+    if (chance(3) && !connection->over()) connection->lose();
   }
   settle();
   for (auto passed = std::chrono::seconds(0); passed < kSilenceMax; passed += kStep) {

@@ -259,6 +259,26 @@ TEST_F(MqttConnectTest, ACleanSessionForgetsAndIsForgotten) {
   EXPECT_EQ(answer(dev1()), "CONNACK sp=0 rc=0\n");
 }
 
+// A device that is told its session was kept relies on it, so it must not be one that is about to
+// go.
+TEST_F(MqttConnectTest, ASessionThatIsBeingErasedIsNotToldAsPresent) {
+  auto first = connected();
+  subscribe(*first, {{kC2dFilter, 1}});
+  auto options = dev1();
+  options.clean = true;
+  store_.hold_commits(true);
+  auto second = open();
+  EXPECT_EQ(connect(*second, options), "");
+  auto third = open();
+  EXPECT_EQ(connect(*third, dev1()), "") << "the erasure is not durable yet";
+  EXPECT_EQ(exchange(*second), "closed\n");
+  store_.hold_commits(false);
+  store_.flush();
+  EXPECT_EQ(exchange(*third), "CONNACK sp=0 rc=0\n");
+  third.reset();
+  EXPECT_EQ(answer(dev1()), "CONNACK sp=0 rc=0\n");
+}
+
 TEST_F(MqttConnectTest, AFailedSyncEndsTheConnectionWithoutASuback) {
   auto device = connected();
   store_.fail_next_sync({ErrorCode::kIoError, "disk"});

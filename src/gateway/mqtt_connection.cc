@@ -191,19 +191,23 @@ void MqttConnection::log_in() {
   token_end_ = principal->token.expiry +
                std::chrono::duration_cast<std::chrono::milliseconds>(context_.options.token_grace);
 
-  std::optional<hub::Session> stored;
-  if (!clean_session_) {
-    auto loaded = partition.load_session(identity_.device_id);
-    if (!loaded) return refuse(loaded.error());
-    stored = *std::move(loaded);
-  }
-  session_.emplace(identity_, stored.value_or(hub::Session{}));
-  // An older connection of the device ends here, before CONNACK (device-protocol 1.7).
+  // An older connection of the device ends here, before CONNACK (device-protocol 1.7), and before
+  // the session is read, which it could still change.
   if (const Status attached = partition.attach(identity_.device_id, *this); !attached) {
     return refuse(attached.error());
   }
   partition_ = &partition;
-  if (!clean_session_) return go_online(stored.has_value());
+  if (!clean_session_) {
+    return partition.load_session(
+        identity_.device_id, guarded([this](Result<std::optional<hub::Session>> stored) {
+          if (ended_) return;
+          if (!stored) return refuse(stored.error());
+          const bool present = stored->has_value();
+          session_.emplace(identity_, (*std::move(stored)).value_or(hub::Session{}));
+          go_online(present);
+        }));
+  }
+  session_.emplace(identity_);
   partition.erase_session(identity_.device_id, guarded([this](const Status& erased) {
                             if (ended_) return;
                             if (!erased) return refuse(erased.error());

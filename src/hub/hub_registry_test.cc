@@ -172,7 +172,13 @@ TEST_F(RegistryTest, PolicyTokensStandInForDevices) {
 
 TEST_F(RegistryTest, SessionsAreKeptUntilTheDeviceGoes) {
   ASSERT_TRUE(create("d1"));
-  EXPECT_FALSE(partition("d1").load_session("d1")->has_value());
+  const auto load = [this] {
+    std::optional<Session> loaded;
+    partition("d1").load_session(
+        "d1", [&](Result<std::optional<Session>> session) { loaded = *std::move(session); });
+    return loaded;
+  };
+  EXPECT_FALSE(load());
   const Session session{.subscriptions = {{"devices/d1/messages/devicebound/#", 1, wall()}}};
   bool saved = false;
   partition("d1").save_session("d1", session,
@@ -180,10 +186,37 @@ TEST_F(RegistryTest, SessionsAreKeptUntilTheDeviceGoes) {
   run();
   EXPECT_TRUE(saved);
   restart();
-  EXPECT_EQ(*partition("d1").load_session("d1"), session);
+  EXPECT_EQ(load(), session);
   ASSERT_TRUE(remove("d1"));
   ASSERT_TRUE(create("d1"));
-  EXPECT_FALSE(partition("d1").load_session("d1")->has_value());
+  EXPECT_FALSE(load());
+}
+
+TEST_F(RegistryTest, ASessionIsReadOnceItsWritesAreDurable) {
+  ASSERT_TRUE(create("d1"));
+  const Session session{.subscriptions = {{"devices/d1/messages/devicebound/#", 1, wall()}}};
+  std::string order;
+  const auto note = [&](const char* what) {
+    return [&order, what](const Status&) { order += what; };
+  };
+  const auto load = [&] {
+    partition("d1").load_session("d1", [&](const Result<std::optional<Session>>& loaded) {
+      order += *loaded ? "there " : "none ";
+    });
+  };
+  store_.hold_commits(true);
+  partition("d1").save_session("d1", session, note("saved "));
+  load();
+  partition("d1").erase_session("d1", note("erased "));
+  load();
+  run();
+  EXPECT_EQ(order, "");
+  store_.hold_commits(false);
+  store_.flush();
+  run();
+  EXPECT_EQ(order, "saved erased none none ");
+  load();
+  EXPECT_EQ(order, "saved erased none none none ");
 }
 
 TEST_F(RegistryTest, DefaultPoliciesAreKept) {

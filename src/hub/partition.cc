@@ -259,7 +259,18 @@ void Partition::write_connection_times(Device& device) {
   commit(std::move(batch), [](const Status&) {});
 }
 
-Result<std::optional<Session>> Partition::load_session(std::string_view device_id) {
+// A session is told to a device only as it is on the disk: what an older connection left on the way
+// there comes first.
+void Partition::load_session(std::string_view device_id, Done<std::optional<Session>> done) {
+  const auto found = session_writes_.find(device_id);
+  if (found == session_writes_.end()) return done(read_session(device_id));
+  found->second.waiting.emplace_back(
+      [this, id = std::string(device_id), done = std::move(done)]() mutable {
+        load_session(id, std::move(done));
+      });
+}
+
+Result<std::optional<Session>> Partition::read_session(std::string_view device_id) const {
   const auto value = parts_.store.get(parts_.id, record_key(kSessionKey, device_id));
   if (!value) return std::unexpected(value.error());
   if (!*value) return std::nullopt;
@@ -274,13 +285,28 @@ void Partition::save_session(std::string_view device_id, const Session& session,
   if (!device || device->deleting) return done(fail(ErrorCode::kDeviceNotFound));
   store::Batch batch;
   batch.put(record_key(kSessionKey, device_id), encode_session(session));
-  commit(std::move(batch), std::move(done));
+  commit_session(device_id, std::move(batch), std::move(done));
 }
 
 void Partition::erase_session(std::string_view device_id, StatusDone done) {
   store::Batch batch;
   batch.erase(record_key(kSessionKey, device_id));
-  commit(std::move(batch), std::move(done));
+  commit_session(device_id, std::move(batch), std::move(done));
+}
+
+void Partition::commit_session(std::string_view device_id, store::Batch batch, StatusDone done) {
+  const std::string id(device_id);
+  ++session_writes_[id].count;
+  commit(std::move(batch), [this, id, done = std::move(done)](Status status) mutable {
+    std::vector<Task> waiting;
+    const auto found = session_writes_.find(id);
+    if (--found->second.count == 0) {
+      waiting = std::move(found->second.waiting);
+      session_writes_.erase(found);
+    }
+    done(std::move(status));
+    for (Task& task : waiting) task();
+  });
 }
 
 }  // namespace linarite::hub

@@ -109,8 +109,9 @@ class Partition {
   enum class Settlement : uint8_t { kComplete, kAbandon, kReject };
   void settle(std::string_view device_id, LockToken lock, Settlement how, StatusDone done);
 
-  // Persistent sessions, one per device. Loading is immediate; nothing if there is none.
-  Result<std::optional<Session>> load_session(std::string_view device_id);
+  // Persistent sessions, one per device; nothing if there is none. Loading waits for what was
+  // saved or erased before, so `done` may come at once or later.
+  void load_session(std::string_view device_id, Done<std::optional<Session>> done);
   void save_session(std::string_view device_id, const Session& session, StatusDone done);
   void erase_session(std::string_view device_id, StatusDone done);
 
@@ -139,6 +140,11 @@ class Partition {
     std::vector<uint64_t> sequences;
     std::vector<std::pair<uint64_t, FeedbackRecord>> feedback;
   };
+  // Writes of one session that are not durable yet, and what waits for them.
+  struct SessionWrites {
+    size_t count = 0;
+    std::vector<Task> waiting;
+  };
   struct NameHash {
     using is_transparent = void;
     size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
@@ -156,6 +162,8 @@ class Partition {
   Status check_backlog() const;  // Whether new work may be committed.
   uint64_t next_sequence(store::Batch& batch);
   void write_connection_times(Device& device);
+  Result<std::optional<Session>> read_session(std::string_view device_id) const;
+  void commit_session(std::string_view device_id, store::Batch batch, StatusDone done);
   void unlink(Device& device);
 
   // partition_registry.cc
@@ -199,6 +207,7 @@ class Partition {
   std::unordered_map<uint64_t, Device*> loaded_owners_;  // Message to device, while loading.
   // Writes of one identity run one after the other: those that wait, by device id.
   ByName<std::deque<Task>> identity_writes_;
+  ByName<SessionWrites> session_writes_;
   FeedbackQueue feedback_;
   Statistics totals_;  // Without `connected`.
   int64_t last_generation_ = 0;

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
-#include "sim/device.h"
 
 namespace linarite::sim {
 namespace {
@@ -27,12 +27,6 @@ World::World(const WorldOptions& options)
   result_.trace_hash = kFnvOffset;
 }
 
-World::~World() {
-  connected_.clear();
-  loop_a_.stop();
-  loop_b_.stop();
-}
-
 // A trace is kept as its hash: two runs of a seed must come to the same one.
 void World::trace(std::string_view what, uint64_t a, uint64_t b) {
   const auto mix = [this](uint64_t value) {
@@ -41,6 +35,7 @@ void World::trace(std::string_view what, uint64_t a, uint64_t b) {
   for (const char c : what) mix(static_cast<unsigned char>(c));
   mix(a);
   mix(b);
+  if (options_.print_trace) fmt::print("{} {} {} {}\n", step_, what, a, b);
 }
 
 void World::fail(const std::string& what) {
@@ -64,11 +59,13 @@ void World::start() {
   std::optional<Status> opened;
   hub_->open({loop_a_, [&](Status status) { opened = std::move(status); }});
   store_.hold_commits(false);
-  settle();
+  while (loop_a_.run_until_idle() + loop_b_.run_until_idle() > 0) {
+  }
   if (!opened || !*opened)
     return fail("the hub did not open: " + (opened ? opened->error().message : "no answer"));
   store_.hold_commits(true);
   look_at_devices();
+  hub_started();
 }
 
 // The process is gone, and with `power` everything that was not synced.
@@ -79,9 +76,7 @@ void World::crash(bool power) {
     // kill -9: what was handed to the kernel survives.
     store_.flush();
   }
-  connected_.clear();
-  retired_.clear();
-  receivers_.clear();
+  hub_stopping();
   loop_a_.drop_all();
   loop_b_.drop_all();
   hub_.reset();
@@ -90,26 +85,16 @@ void World::crash(bool power) {
   start();
 }
 
-// Runs a few tasks, on whichever loop the seed says.
-void World::run_some() {
-  for (uint64_t i = random_.below(20); i > 0; --i) {
-    ManualLoop& loop = chance(2) ? loop_a_ : loop_b_;
-    loop.run_one();
-  }
-}
-
-// Runs both loops until neither has anything to do.
-void World::settle() {
-  while (loop_a_.run_until_idle() + loop_b_.run_until_idle() > 0) {
-  }
+bool World::run_hub(ManualLoop& loop) {
+  ++step_;
+  return loop.run_one();
 }
 
 void World::step() {
+  ++step_;
   const uint64_t what = random_.below(1000);
-  if (what < 350) {
-    back_end_step();
-  } else if (what < 700) {
-    device_step();
+  if (what < 700) {
+    act();
   } else if (what < 960) {
     if (chance(2)) store_.flush();
   } else if (what < 985) {
@@ -143,45 +128,15 @@ void World::finish() {
   store_.flush();
   store_.hold_commits(false);
   settle();
-  std::set<uint32_t> drained;
-  for (uint32_t i = 0; i < options_.devices; ++i) drain_device(i, drained);
-  while (!receivers_.empty()) close_receiver();
+  for (uint32_t i = 0; i < options_.devices; ++i) {
+    ModelDevice& known = model_.device(i);
+    if (known.uncertain) return fail(fmt::format("a write of device {} was not answered", i));
+    if (known.presence == Presence::kYes && !known.enabled) set_enabled(i, true);
+  }
   settle();
-  for (bool more = true; more && result_.violation.empty();) {
-    more = false;
-    hub_->receive_feedback({loop_a_, [&](const std::optional<hub::FeedbackBatch>& batch) {
-                              if (!batch) return;
-                              more = true;
-                              note_feedback(*batch);
-                              hub_->settle_feedback(batch->token, hub::FeedbackSettlement::kAccept,
-                                                    {loop_a_, [](const Status&) {}});
-                            }});
-    settle();
-  }
-  const std::string wrong = model_.finished(wall(), drained, /*feedback_complete=*/true);
-  if (!wrong.empty()) fail(wrong);
-}
-
-void World::drain_device(uint32_t index, std::set<uint32_t>& drained) {
-  const ModelDevice& known = model_.device(index);
-  if (known.uncertain) return fail(fmt::format("a write of device {} was not answered", index));
-  if (known.presence == Presence::kNo) return;
-  if (!known.enabled) {
-    set_enabled(index, true);
-    settle();
-  }
-  connect(index);
-  settle();
-  const auto found = connected_.find(index);
-  if (found == connected_.end()) return;
-  Device& device = *found->second;
-  for (size_t rounds = 0; !device.held().empty() && rounds < 10000; ++rounds) {
-    const Device::Held held = device.held().front();
-    device.held().erase(device.held().begin());
-    drained.insert(held.message);
-    partition(index).complete(device, held.lock, [](const Status&) {});
-    settle();
-  }
+  const std::set<uint32_t> drained = drain();
+  drain_feedback();
+  if (result_.violation.empty()) expect(model_.finished(wall(), drained));
 }
 
 }  // namespace linarite::sim

@@ -3,18 +3,18 @@
 
 #include <vector>
 
-#include "sim/world.h"
+#include "sim/hub_world.h"
 
 namespace linarite::sim {
 
-class World::Device final : public hub::DeviceLink {
+class HubWorld::Device final : public hub::DeviceLink {
  public:
   struct Held {
     hub::LockToken lock;
     uint32_t message;
   };
-  Device(World& world, uint32_t index, uint32_t window)
-      : world_(world), index_(index), window_(window) {}
+  Device(HubWorld& world, uint32_t index, ConnectionNumber connection)
+      : world_(world), index_(index), connection_(connection) {}
 
   void deliver(const hub::Delivery& delivery) override;
   void disconnect(Error reason) override;
@@ -24,9 +24,9 @@ class World::Device final : public hub::DeviceLink {
   bool attached = true;
 
  private:
-  World& world_;
+  HubWorld& world_;
   const uint32_t index_;
-  const uint32_t window_;
+  const ConnectionNumber connection_;
   std::vector<Held> held_;
 };
 

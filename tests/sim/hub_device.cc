@@ -1,4 +1,4 @@
-#include "sim/device.h"
+#include "sim/hub_device.h"
 
 #include <fmt/format.h>
 
@@ -6,15 +6,18 @@
 
 namespace linarite::sim {
 
-void World::Device::deliver(const hub::Delivery& delivery) {
+void HubWorld::Device::deliver(const hub::Delivery& delivery) {
   const auto index = whole_number<uint32_t>(delivery.message.message_id.value_or(""));
   world_.trace("deliver", index.value_or(UINT32_MAX), index_);
   ++world_.result_.deliveries;
   if (!index) return world_.fail("a message without its id was delivered");
   if (!attached) return world_.fail(fmt::format("message {} came to a forgotten link", *index));
-  const std::string wrong =
-      world_.model_.delivered(*index, index_, delivery.redelivered, world_.wall());
-  if (!wrong.empty()) return world_.fail(wrong);
+  world_.expect(world_.model_.delivered({.message = *index,
+                                         .device = index_,
+                                         .connection = connection_,
+                                         .life = world_.life_,
+                                         .redelivered = delivery.redelivered,
+                                         .sent = world_.now()}));
   if (delivery.message.body != fmt::format("body of {}", *index)) {
     return world_.fail(fmt::format("the body of message {} is another's", *index));
   }
@@ -26,12 +29,12 @@ void World::Device::deliver(const hub::Delivery& delivery) {
   held_.push_back({delivery.lock, *index});
 }
 
-void World::Device::disconnect(Error reason) {
+void HubWorld::Device::disconnect(Error reason) {
   world_.trace("disconnected", static_cast<uint64_t>(reason.code), index_);
   attached = false;
 }
 
-void World::device_step() {
+void HubWorld::device_step() {
   const auto device = static_cast<uint32_t>(random_.below(options_.devices));
   const auto found = connected_.find(device);
   if (found != connected_.end() && !found->second->attached) {
@@ -48,9 +51,9 @@ void World::device_step() {
   }
 }
 
-void World::connect(uint32_t index) {
+void HubWorld::connect(uint32_t index) {
   const auto window = static_cast<uint32_t>(1 + random_.below(8));
-  auto device = std::make_unique<Device>(*this, index, window);
+  auto device = std::make_unique<Device>(*this, index, new_connection());
   const Status attached = partition(index).attach(device_name(index), *device);
   trace("connect", index, attached ? 0 : static_cast<uint64_t>(attached.error().code));
   const ModelDevice& known = model_.device(index);
@@ -68,13 +71,12 @@ void World::connect(uint32_t index) {
     if (older->second->attached) fail("a takeover left the older connection attached");
     retired_.push_back(std::move(older->second));
   }
-  model_.session_started(index);
   Device& link = *device;
   connected_[index] = std::move(device);
   partition(index).open_delivery(link, window, wall());
 }
 
-void World::disconnect(uint32_t index) {
+void HubWorld::disconnect(uint32_t index) {
   trace("disconnect", index);
   const auto found = connected_.find(index);
   partition(index).detach(*found->second);
@@ -84,7 +86,7 @@ void World::disconnect(uint32_t index) {
 }
 
 // Completes, abandons or rejects one of the messages the device holds, in any order.
-void World::settle_one(uint32_t index) {
+void HubWorld::settle_one(uint32_t index) {
   Device& device = *connected_.at(index);
   if (device.held().empty()) return;
   const size_t which = random_.below(device.held().size());
@@ -97,18 +99,18 @@ void World::settle_one(uint32_t index) {
       if (life != life_) return;
       trace("settled", held.message, status.has_value());
       model_.end_answered(held.message, outcome, status.has_value(),
-                          !status && unknown(status.error().code));
+                          !status && unknown(status.error().code), step_);
     };
   };
   if (how == 0) {
     model_.abandon_asked(held.message);
-    model_.may_end(index);  // The last abandon dead-letters.
+    model_.may_end(index, /*purge=*/false);  // The last abandon dead-letters.
     partition(index).abandon(device, held.lock, [](const Status&) {});
   } else if (how == 1) {
-    model_.end_asked(held.message, wall());
+    model_.end_asked(held.message, hub::Outcome::kRejected, wall());
     partition(index).reject(device, held.lock, answered(hub::Outcome::kRejected));
   } else {
-    model_.end_asked(held.message, wall());
+    model_.end_asked(held.message, hub::Outcome::kSuccess, wall());
     partition(index).complete(device, held.lock, answered(hub::Outcome::kSuccess));
   }
 }

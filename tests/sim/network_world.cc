@@ -1,0 +1,237 @@
+#include "sim/network_world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/mqtt_device.h"
+
+namespace linarite::sim {
+namespace {
+
+using Weather = Connection::Weather;
+using net::Pipe;
+
+constexpr size_t kConnectionsMax = 30;
+constexpr int kActsPerStep = 8;
+constexpr uint64_t kMovesPerStep = 300;
+// Longer than any gateway waits for a peer that keeps silent: MQTT keep-alive and AMQP idle
+// time-out with their grace, and the goodbye.
+constexpr std::chrono::seconds kSilenceMax{330};
+constexpr std::chrono::seconds kStep{10};
+
+}  // namespace
+
+NetworkWorld::NetworkWorld(const WorldOptions& options)
+    : World(options), sessions_(options.devices), big_bodies_(options.seed % 8 == 3) {
+  // One device in four takes its messages with QoS 0.
+  for (uint32_t i = 3; i < options.devices; i += 4) model_.device(i).lossy = true;
+}
+
+NetworkWorld::~NetworkWorld() {
+  connections_.clear();
+  loop_a_.stop();
+  loop_b_.stop();
+}
+
+void NetworkWorld::hub_started() {
+  mqtt_ = std::make_unique<gateway::MqttGateway>(
+      gateway::MqttOptions{}, gateway::MqttGateway::Parts{*hub_, log_, *metrics_});
+  amqp_ = std::make_unique<gateway::AmqpGateway>(
+      gateway::AmqpOptions{}, gateway::AmqpGateway::Parts{*hub_, log_, *metrics_});
+  http_ =
+      std::make_unique<gateway::HttpGateway>(gateway::HttpGateway::Parts{*hub_, log_, *metrics_});
+  if (hostile_) return;
+  hub_->create_device({.device_id = "hostile"},
+                      {outside_, [this](const Result<hub::DeviceView>& made) {
+                         if (!made) return fail("the hostile device was not made");
+                         hostile_ = *made;
+                       }});
+}
+
+// What the hub had sent may still arrive, or some of it.
+void NetworkWorld::hub_stopping() {
+  for (const auto& connection : connections_) {
+    if (chance(2)) connection->carry(Pipe::Side::kServer, random_);
+    connection->crash();
+  }
+  http_.reset();
+  amqp_.reset();
+  mqtt_.reset();
+}
+
+Connection& NetworkWorld::connect(Loop& inside, net::StreamAcceptor gateway) {
+  connections_.push_back(
+      std::make_unique<Connection>(Connection::Setup{.number = new_connection(),
+                                                     .life = life_,
+                                                     .outside = outside_,
+                                                     .inside = inside,
+                                                     .gateway = std::move(gateway)}));
+  return *connections_.back();
+}
+
+Connection* NetworkWorld::any_connection() {
+  if (connections_.empty()) return nullptr;
+  return connections_[random_.below(connections_.size())].get();
+}
+
+void NetworkWorld::act() {
+  const uint64_t what = random_.below(100);
+  const bool room = connections_.size() < kConnectionsMax;
+  if (what < 14) {
+    if (room) open_device();
+  } else if (what < 21) {
+    if (room && (back_ends() < 2 || chance(8))) open_back_end();
+  } else if (what < 22) {
+    if (room) open_hostile();
+  } else if (what < 23) {
+    purge();
+  } else if (what < 26) {
+    write_device();
+  } else if (what < 29) {
+    network_step();
+  }
+  for (int i = 0; i < kActsPerStep; ++i) {
+    Connection* const connection = any_connection();
+    if (connection != nullptr && !connection->client_over()) connection->client().act();
+    note_sent();
+  }
+}
+
+// Something happens to a connection.
+void NetworkWorld::network_step() {
+  Connection* const connection = any_connection();
+  if (connection == nullptr) return;
+  const uint64_t what = random_.below(6);
+  trace("network", connection->number(), what);
+  if (connection->weather == Weather::kBroken) return connection->reset();
+  if (connection->weather == Weather::kLost) return;
+  switch (what) {
+    case 0:
+      return connection->reset();
+    case 1:
+      return connection->lose();
+    case 2:
+      connection->weather = Weather::kStalled;
+      return;
+    case 3:
+      return connection->pause_reading(true);
+    case 4:
+      return connection->abort();
+    default:
+      connection->weather = Weather::kFair;
+      return connection->pause_reading(false);
+  }
+}
+
+// Runs and carries a little, in the order that the seed says.
+void NetworkWorld::run_some() {
+  tick_clients();
+  for (uint64_t i = random_.below(kMovesPerStep); i > 0; --i) {
+    const uint64_t what = random_.below(6);
+    if (what < 3) {
+      run_loop(what == 0 ? loop_a_ : what == 1 ? loop_b_ : outside_);
+    } else if (Connection* const connection = any_connection()) {
+      connection->carry(what < 5 ? Pipe::Side::kClient : Pipe::Side::kServer, random_);
+    }
+  }
+  remove_dead();
+}
+
+bool NetworkWorld::run_loop(ManualLoop& loop) {
+  const bool ran = run_hub(loop);
+  note_sent();
+  return ran;
+}
+
+void NetworkWorld::note_sent() {
+  for (const auto& connection : connections_) connection->note_sent(now());
+}
+
+void NetworkWorld::tick_clients() {
+  for (const auto& connection : connections_) {
+    if (!connection->client_over()) connection->client().tick();
+  }
+}
+
+// Back ends that are or will be there.
+size_t NetworkWorld::back_ends() const {
+  return static_cast<size_t>(std::ranges::count_if(connections_, [this](const auto& connection) {
+    return !connection->client_over() && connection->weather == Weather::kFair &&
+           std::ranges::find(devices_, connection.get(),
+                             &std::pair<Connection*, MqttDevice*>::first) == devices_.end();
+  }));
+}
+
+void NetworkWorld::remove_dead() {
+  std::erase_if(devices_, [](const auto& one) { return one.first->hub_over(); });
+  std::erase_if(connections_, [](const auto& connection) { return connection->over(); });
+}
+
+void NetworkWorld::settle() {
+  for (bool moved = true; moved;) {
+    moved = false;
+    tick_clients();
+    for (ManualLoop* loop : {&loop_a_, &loop_b_, &outside_}) {
+      while (run_loop(*loop)) moved = true;
+    }
+    for (const auto& connection : connections_) moved |= connection->carry_all();
+  }
+  remove_dead();
+}
+
+// The first connection whose client is silently gone and that the hub still believes in.
+std::optional<uint32_t> NetworkWorld::silent_connection() const {
+  for (const auto& connection : connections_) {
+    if (connection->weather == Weather::kLost && !connection->hub_over()) {
+      return static_cast<uint32_t>(connection->number());
+    }
+  }
+  return std::nullopt;
+}
+
+void NetworkWorld::end_all() {
+  for (const auto& connection : connections_) {
+    if (!connection->over()) connection->reset();
+  }
+  settle();
+}
+
+std::set<uint32_t> NetworkWorld::drain() {
+  for (const auto& connection : connections_) {
+    if (connection->weather == Weather::kBroken) connection->reset();
+    if (connection->weather == Weather::kStalled) connection->weather = Weather::kFair;
+    connection->pause_reading(false);
+    // The hub must find out by itself.
+    if (chance(3) && !connection->over()) connection->lose();
+  }
+  settle();
+  for (auto passed = std::chrono::seconds(0); passed < kSilenceMax; passed += kStep) {
+    clock_.advance(kStep);
+    settle();
+  }
+  if (const auto silent = silent_connection()) {
+    fail(fmt::format("connection {} is silent and never ended", *silent));
+  }
+  end_all();
+  std::set<uint32_t> drained;
+  for (uint32_t i = 0; i < options_.devices && result_.violation.empty(); ++i) {
+    if (model_.device(i).presence != Presence::kYes) continue;
+    connect_device(i, chance(2));
+    settle();
+    if (devices_.empty()) {
+      fail(fmt::format("device {} could not connect at the end", i));
+      break;
+    }
+    MqttDevice& device = *devices_.back().second;
+    if (!device.subscribed()) fail(fmt::format("device {} could not subscribe at the end", i));
+    for (auto more = device.acknowledge_all(); !more.empty(); more = device.acknowledge_all()) {
+      drained.insert(more.begin(), more.end());
+      settle();
+    }
+    end_all();
+  }
+  return drained;
+}
+
+}  // namespace linarite::sim

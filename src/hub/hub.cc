@@ -260,7 +260,7 @@ void Hub::delete_device(std::string device_id, Condition condition, Reply<Status
   Partition& partition = partition_of(device_id);
   partition.loop().dispatch([&partition, id = std::move(device_id),
                              condition = std::move(condition), reply = std::move(reply)]() mutable {
-    partition.delete_device(std::move(id), std::move(condition), std::move(reply));
+    partition.delete_device(id, std::move(condition), std::move(reply));
   });
 }
 

@@ -119,7 +119,7 @@ class Partition {
 
   void create_device(IdentityWrite write, Done<DeviceView> done);
   void update_device(IdentityWrite write, Condition condition, Done<DeviceView> done);
-  void delete_device(std::string device_id, Condition condition, StatusDone done);
+  void delete_device(const std::string& device_id, Condition condition, StatusDone done);
   Result<DeviceView> get_device(std::string_view device_id) const;
   // At most `limit`, in order of the ids.
   std::vector<DeviceView> list_devices(size_t limit) const;

@@ -225,12 +225,11 @@ void Partition::updated(Device& device, Identity identity) {
   link->disconnect(reason);
 }
 
-void Partition::delete_device(std::string device_id, Condition condition, StatusDone done) {
-  const std::string id = device_id;
-  run_identity_write(
-      id, [this, id, condition = std::move(condition), done = std::move(done)]() mutable {
-        delete_now(id, condition, std::move(done));
-      });
+void Partition::delete_device(const std::string& device_id, Condition condition, StatusDone done) {
+  run_identity_write(device_id, [this, id = device_id, condition = std::move(condition),
+                                 done = std::move(done)]() mutable {
+    delete_now(id, condition, std::move(done));
+  });
 }
 
 void Partition::delete_now(const std::string& device_id, const Condition& condition,
@@ -296,6 +295,7 @@ std::vector<DeviceView> Partition::list_devices(size_t limit) const {
   };
   std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(count), {}, by_id);
   std::vector<DeviceView> views;
+  views.reserve(count);
   for (size_t i = 0; i < count; ++i) views.push_back(view(*found[i]));
   return views;
 }

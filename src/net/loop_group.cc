@@ -46,7 +46,7 @@ struct LoopGroup::Rounds {
   uint64_t work_before = 0;
 };
 
-void LoopGroup::run_round(std::shared_ptr<Rounds> rounds) {
+void LoopGroup::run_round(const std::shared_ptr<Rounds>& rounds) {
   rounds->timers_ran = false;
   rounds->answers_missing = loops_.size();
   for (const auto& loop : loops_) {
@@ -60,7 +60,7 @@ void LoopGroup::run_round(std::shared_ptr<Rounds> rounds) {
   }
 }
 
-void LoopGroup::end_round(std::shared_ptr<Rounds> rounds) {
+void LoopGroup::end_round(const std::shared_ptr<Rounds>& rounds) {
   uint64_t work = 0;
   for (const auto& loop : loops_) work += loop->work_count();
   // The round itself is two tasks on each loop.
@@ -70,7 +70,7 @@ void LoopGroup::end_round(std::shared_ptr<Rounds> rounds) {
     rounds->done();
     return;
   }
-  run_round(std::move(rounds));
+  run_round(rounds);
 }
 
 void LoopGroup::run_due_timers(Reply<> done) {

@@ -41,8 +41,8 @@ class LoopGroup {
   struct Rounds;
   static constexpr int kRoundsMax = 200;
 
-  void run_round(std::shared_ptr<Rounds> rounds);
-  void end_round(std::shared_ptr<Rounds> rounds);
+  void run_round(const std::shared_ptr<Rounds>& rounds);
+  void end_round(const std::shared_ptr<Rounds>& rounds);
 
   std::vector<std::unique_ptr<AsioLoop>> loops_;
   std::vector<std::thread> threads_;

@@ -32,8 +32,8 @@ device_client::device_client(executor_type executor, device_identity identity,
     : executor_(std::move(executor)),
       network_(options.network ? *options.network : network::shared()) {
   options.network.reset();  // The session must not keep alive what its own thread would then end.
-  session_ =
-      std::make_shared<sdk::DeviceSession>(network_, std::move(identity), std::move(options));
+  session_ = sdk::owned_by_loop(
+      std::make_unique<sdk::DeviceSession>(network_, std::move(identity), std::move(options)));
 }
 
 device_client::device_client(device_client&&) noexcept = default;

@@ -52,6 +52,7 @@ void DeviceSession::Link::disconnect() {
 
 void DeviceSession::Link::abandon(bool orderly) {
   wanted_ = false;
+  if (ended_) return;
   if (orderly && engine_.connected()) {
     disconnect();
   } else {
@@ -70,6 +71,7 @@ void DeviceSession::Link::on_bytes(ByteView bytes) {
 }
 
 void DeviceSession::Link::on_closed(net::CloseReason reason) {
+  ended_ = true;
   if (!wanted_) return;
   if (reason == net::CloseReason::kClosedHere) {
     session_->on_link_gone();

@@ -40,6 +40,7 @@ class DeviceSession::Link final : public net::StreamHandler, public mqtt::Events
   mqtt::Connection engine_;
   TimerId timer_ = 0;
   bool wanted_ = true;
+  bool ended_ = false;     // The stream may no longer be used.
   bool answered_ = false;  // A CONNACK has come.
 };
 

@@ -93,9 +93,12 @@ struct Outcome {
   std::optional<error> why;
   std::tuple<Results...> values;
   int calls = 0;
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 
+  // May be called after the outcome is gone.
   auto callback() {
-    return [this](error got, Results... results) {
+    return [this, weak = std::weak_ptr(alive)](error got, Results... results) {
+      if (weak.expired()) return;
       why = std::move(got);
       values = {std::move(results)...};
       ++calls;

@@ -40,6 +40,15 @@ class Network {
 // Runs `task` on the loop and returns when it has run.
 void run_and_wait(Loop& loop, Task task);
 
+// A session that is destroyed on its loop, whoever lets go of it last: what is under way there
+// looks whether it is still alive.
+template <class Session>
+std::shared_ptr<Session> owned_by_loop(std::unique_ptr<Session> session) {
+  const std::shared_ptr<Loop> loop = session->loop();
+  return {session.release(),
+          [loop](Session* last) { loop->post([owned = std::unique_ptr<Session>(last)] {}); }};
+}
+
 // TLS contexts by what they were made from: ten thousand clients with one CA hold it once.
 class TlsContexts {
  public:

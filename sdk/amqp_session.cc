@@ -292,16 +292,24 @@ void AmqpSession::arm_renewal() {
   loop_->cancel(renewal_);
   renewal_ = loop_->run_after(pause, unless_gone([this] {
                                 renewal_ = 0;
-                                tokens_.get([this](const error& why, TokenSource::Token token) {
-                                  if (phase_ != Phase::kUp) return;
-                                  if (why) return fail(why);
-                                  token_ = std::move(token.text);
-                                  token_expiry_ = token.expiry;
-                                  token_sent_ = false;
-                                  put_token();
-                                  flush();
-                                });
+                                renew();
                               }));
+}
+
+void AmqpSession::renew() {
+  tokens_.get([this](const error& why, TokenSource::Token token) {
+    if (phase_ != Phase::kUp) return;
+    if (why) {
+      // The old one is good for a while yet; when it is not, the hub ends the connection.
+      log_.write(log_level::warning, "no new token: " + why.message());
+      return arm_renewal();
+    }
+    token_ = std::move(token.text);
+    token_expiry_ = token.expiry;
+    token_sent_ = false;
+    put_token();
+    flush();
+  });
 }
 
 // --- Losing the connection.

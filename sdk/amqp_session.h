@@ -71,6 +71,7 @@ class AmqpSession {
   void put_token();
   void on_cbs_reply(ByteView payload);
   void arm_renewal();
+  void renew();
   void set_tick();
   template <class Member>
   Task unless_gone(Member member);

@@ -1,6 +1,5 @@
 # cmake --install: headers, the library, LinariteConfig.cmake and pkg-config files. Nothing in them
 # names the prefix, so the tree may be moved.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS linarite_client linarite_device linarite_service
@@ -16,9 +15,13 @@ set(LINARITE_BOOST_VERSION 1.81)
 # A static library leaves linking Boost's own to its user.
 set(LINARITE_BOOST_COMPONENTS "")
 set(LINARITE_PC_DEFINITION "")
+set(LINARITE_PC_REQUIRES "")
+set(LINARITE_PC_LIBS "")
 if(NOT BUILD_SHARED_LIBS)
   set(LINARITE_BOOST_COMPONENTS " COMPONENTS json")
   set(LINARITE_PC_DEFINITION " -DLINARITE_CLIENT_STATIC")
+  set(LINARITE_PC_REQUIRES "openssl >= 3, fmt, spdlog")
+  set(LINARITE_PC_LIBS "-lboost_json")
 endif()
 configure_package_config_file(LinariteConfig.cmake.in LinariteConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(LinariteConfigVersion.cmake COMPATIBILITY SameMinorVersion)

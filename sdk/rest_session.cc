@@ -39,7 +39,7 @@ class RestSession::Link final : public net::StreamHandler {
   }
   void abandon() {
     session_ = nullptr;
-    stream_.close();
+    if (!ended_) stream_.close();
   }
   http::ClientEvents take_events() { return std::exchange(events_, {}); }
 
@@ -51,6 +51,7 @@ class RestSession::Link final : public net::StreamHandler {
   }
   void on_closed(net::CloseReason) override {
     RestSession* const session = std::exchange(session_, nullptr);
+    ended_ = true;
     if (session == nullptr) return;
     engine_.end_of_stream(events_);
     session->on_events();
@@ -60,6 +61,7 @@ class RestSession::Link final : public net::StreamHandler {
  private:
   RestSession* session_;  // Null once the session wants to hear no more.
   net::Stream& stream_;
+  bool ended_ = false;  // The stream may no longer be used.
   http::ClientConnection engine_;
   http::ClientEvents events_;
 };
@@ -176,7 +178,11 @@ void RestSession::on_events() {
     }
     finish_first(std::move(why), std::move(*events.response));
   } else if (events.error) {
-    on_failure({errc::protocol_error, "the hub broke HTTP: " + events.error->message});
+    if (events.error->code == ErrorCode::kIoError) {
+      on_failure({errc::connection_lost, "the hub closed the HTTPS connection"});
+    } else {
+      on_failure({errc::protocol_error, "the hub broke HTTP: " + events.error->message});
+    }
   } else if (events.close) {
     drop_link();
   }

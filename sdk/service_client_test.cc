@@ -10,6 +10,7 @@
 #include "http/http_date.h"
 #include "http/server_connection.h"
 #include "sdk/fake_network.h"
+#include "wire/sas_token.h"
 #include "wire/service_json.h"
 
 namespace linarite::sdk {
@@ -30,12 +31,12 @@ class FakeAmqpHub {
         engine_(std::make_shared<const amqp::ConnectionOptions>(), loop.clock().now()) {}
 
   void pump() {
-    engine_.receive(stream_.take_sent(), loop_.clock().now(), events_);
-    tick();
-  }
-  void tick() {
+    // What events show lives in the bytes, until the engine is called again.
+    const Bytes bytes = stream_.take_sent();
+    engine_.receive(bytes, loop_.clock().now(), events_);
+    handle_events();
     engine_.tick(loop_.clock().now(), events_);
-    for (const amqp::Event& event : std::exchange(events_, {})) handle(event);
+    handle_events();
     flush();
   }
   void settle(size_t index, const amqp::DeliveryState& state) {
@@ -69,6 +70,10 @@ class FakeAmqpHub {
   std::string sasl_mechanism;
 
  private:
+  void handle_events() {
+    const amqp::Events events = std::exchange(events_, {});
+    for (const amqp::Event& event : events) handle(event);
+  }
   void handle(const amqp::Event& event) {
     if (const auto* sasl = std::get_if<amqp::SaslReceived>(&event)) {
       sasl_mechanism = sasl->mechanism;
@@ -376,6 +381,42 @@ TEST_F(ServiceClientTest, RenewsItsTokenOnTheSameConnection) {
     pass(seconds(60));
     talk(*hub);
   }
+  EXPECT_EQ(hub->tokens, 2);
+  EXPECT_TRUE(stream().open());
+}
+
+TEST_F(ServiceClientTest, AProviderThatFailsOnceDoesNotCostTheConnection) {
+  std::vector<token_reply> asked;
+  service_identity identity{.host_name = "hub.test"};
+  identity.credential = token_provider(
+      [&](const token_request&, token_reply reply) { asked.push_back(std::move(reply)); });
+  const auto token = [&] {
+    return *wire::make_sas_token({.audience = "hub.test",
+                                  .key = kKey,
+                                  .policy = "service",
+                                  .expiry = network_->clock.wall() + seconds(1200)});
+  };
+  service_client client(io_.get_executor(), identity, options());
+  Outcome<send_result> sent;
+  client.async_send("d1", message("m"), sent.callback());
+  settle();
+  ASSERT_EQ(asked.size(), 1U);
+  asked[0]({}, token());
+  const auto hub = let_in();
+  hub->settle(0, amqp::DeliveryState::accepted());
+  for (int i = 0; i < 15; ++i) {
+    pass(seconds(60));
+    talk(*hub);
+  }
+  ASSERT_EQ(asked.size(), 2U);  // 300 s before the end.
+  asked[1](errc::token_unavailable, {});
+  for (int i = 0; i < 3; ++i) {
+    pass(seconds(60));
+    talk(*hub);
+  }
+  ASSERT_EQ(asked.size(), 3U);
+  asked[2]({}, token());
+  talk(*hub);
   EXPECT_EQ(hub->tokens, 2);
   EXPECT_TRUE(stream().open());
 }

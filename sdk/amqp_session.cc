@@ -100,9 +100,7 @@ void AmqpSession::start_attempt() {
         make_endpoint(*network, options_.endpoint,
                       {.host = options_.endpoint.host.empty() ? host : options_.endpoint.host,
                        .port = options_.endpoint.port.value_or(kAmqpsPort),
-                       .tls_name = host,
-                       .chain_file = {},
-                       .key_file = {}},
+                       .tls_name = host},
                       options_.connect_timeout);
     if (made.problem) return fail(std::move(made.problem));
     target_ = std::move(made.connect);

@@ -117,6 +117,7 @@ void DeviceSession::start_attempt(error reason) {
                       {.host = options_.endpoint.host.empty() ? host : options_.endpoint.host,
                        .port = options_.endpoint.port.value_or(kMqttsPort),
                        .tls_name = host,
+                       .certificate = certificate != nullptr,
                        .chain_file = certificate == nullptr ? "" : certificate->chain_file,
                        .key_file = certificate == nullptr ? "" : certificate->key_file},
                       options_.connect_timeout);
@@ -232,13 +233,14 @@ void DeviceSession::retry_later(error why) {
   const auto pause_ms = std::chrono::duration_cast<std::chrono::milliseconds>(pause).count();
   log_.write(log_level::warning,
              why.message() + "; next try in " + std::to_string(pause_ms) + " ms");
-  states_.change(connection_state::waiting, std::move(why), attempt_);
   retry_ = loop_->run_after(pause, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self) return;
     self->retry_ = 0;
     self->start_attempt({});
   });
+  // Last: who hears of it and moves a clock of its own must find the timer set.
+  states_.change(connection_state::waiting, std::move(why), attempt_);
 }
 
 // --- A new token needs a new connection (device protocol, 1.17).

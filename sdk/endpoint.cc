@@ -8,6 +8,7 @@ namespace linarite::sdk {
 namespace {
 
 constexpr size_t kFileSizeMax = size_t{4} << 20U;
+constexpr Duration kNoLimit = std::chrono::hours(24);
 
 // Leaves `problem` alone if the file could be read.
 std::string read_pem(const std::string& name, const char* what, error& problem) {
@@ -30,7 +31,10 @@ Endpoint make_endpoint(Network& network, const endpoint_options& options, const 
   if (tls.roots_pem.empty() && !options.ca_file.empty()) {
     tls.roots_pem = read_pem(options.ca_file, "the CA file", out.problem);
   }
-  if (!target.chain_file.empty()) {
+  if (target.certificate && target.chain_file.empty()) {
+    out.problem = error(errc::bad_local_file,
+                        "x509=true needs the files of a client_certificate as credential");
+  } else if (target.certificate) {
     tls.chain_pem = read_pem(target.chain_file, "the client certificate", out.problem);
     tls.key_pem = read_pem(target.key_file, "the client's private key", out.problem);
   }
@@ -44,7 +48,7 @@ Endpoint make_endpoint(Network& network, const endpoint_options& options, const 
                  .port = target.port,
                  .tls = *std::move(context),
                  .tls_name = target.tls_name,
-                 .limit = limit};
+                 .limit = limit > Duration(0) ? limit : kNoLimit};
   return out;
 }
 

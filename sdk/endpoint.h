@@ -17,12 +17,13 @@ struct Target {
   std::string host;
   uint16_t port = 0;
   std::string tls_name;
-  std::string chain_file;  // Of the client's own certificate; empty: none.
-  std::string key_file;
+  bool certificate = false;  // Whether it shows one of its own.
+  std::string chain_file{};
+  std::string key_file{};
 };
 
 // Reads the files that options and target name: bad_local_file with the name of the one that is
-// unusable. `limit` is for each step of a connect.
+// unusable. `limit` is for each step of a connect; 0: none.
 struct Endpoint {
   error problem;
   net::ConnectOptions connect;

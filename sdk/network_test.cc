@@ -2,8 +2,13 @@
 #include <gmock/gmock.h>
 #include <linarite/blocking.h>
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/thread_pool.hpp>
+#include <filesystem>
+#include <fstream>
 #include <latch>
 #include <thread>
 
@@ -36,6 +41,8 @@ class Greeter final : public net::StreamHandler, public mqtt::Events {
   void on_closed(net::CloseReason) override {}
   void on_connect(const mqtt::Connect& connect) override {
     id_ = connect.client_id;
+    // A device with a certificate has no password, and the other way round.
+    EXPECT_EQ(stream_.peer().client_certificate.empty(), connect.password.has_value());
     engine_.accept(false, stream_.loop().clock().now());
   }
   void on_subscribe(const mqtt::Subscribe& subscribe) override {
@@ -139,6 +146,78 @@ TEST_F(NetworkTest, AnotherNameOrAnotherCaIsToldApart) {
     EXPECT_EQ(failure.code(), errc::server_not_trusted);
     EXPECT_THAT(failure.what(), HasSubstr("SSL_CERT_FILE"));
   }
+}
+
+// Keeps a text in a file of its own for a test's time.
+class TemporaryFile {
+ public:
+  TemporaryFile(const char* name, const std::string& text)
+      : path_(std::filesystem::temp_directory_path() /
+              (std::string(name) + std::to_string(::getpid()))) {
+    std::ofstream(path_) << text;
+  }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  const std::filesystem::path path_;
+};
+
+TEST_F(NetworkTest, ACertificateStandsInForAToken) {
+  const auto& made = net::testing::TestCertificates::get().p256;
+  const TemporaryFile chain("linarite-chain-", made.chain_pem);
+  const TemporaryFile key("linarite-key-", made.key_pem);
+  device_identity with = identity("d1");
+  with.credential = client_certificate{.chain_file = chain.path(), .key_file = key.path()};
+  blocking::device_client device(with, options());
+  device.connect();
+  EXPECT_TRUE(device.receive());
+
+  with.credential = client_certificate{};
+  try {
+    blocking::device_client(with, options()).connect();
+    FAIL() << "connected";
+  } catch (const exception& failure) {
+    EXPECT_EQ(failure.code(), errc::bad_local_file);
+  }
+}
+
+class HandDrivenTime final : public time_source {
+ public:
+  std::chrono::microseconds monotonic() const override { return passed.load(); }
+  wall_time wall() const override {
+    return wall_time(std::chrono::seconds(1'700'000'000)) +
+           std::chrono::duration_cast<std::chrono::milliseconds>(passed.load());
+  }
+  std::atomic<std::chrono::microseconds> passed{std::chrono::microseconds(1)};
+};
+
+TEST_F(NetworkTest, TheCallersClockAndRandomnessAreUsed) {
+  const auto time = std::make_shared<HandDrivenTime>();
+  std::atomic<int> filled{0};
+  device_options chosen = options();
+  chosen.network = network({.clock = time, .random = [&](std::span<std::byte> out) {
+                              std::ranges::fill(out, std::byte{0});
+                              ++filled;
+                            }});
+  chosen.endpoint.port = 1;  // Where nobody listens.
+  chosen.reconnect = {.initial = std::chrono::seconds(10), .retry_first_connect = true};
+  const network clock_of = *chosen.network;
+  blocking::device_client device(identity("d1"), chosen);
+  std::thread connecting([&] { EXPECT_THROW(device.connect(), exception); });
+  EXPECT_EQ(device.next_state()->state, connection_state::connecting);
+  const auto waiting = device.next_state();
+  EXPECT_EQ(waiting->state, connection_state::waiting);
+  EXPECT_EQ(waiting->reason, errc::connection_failed);
+  EXPECT_EQ(waiting->when, time->wall());
+  EXPECT_GT(filled.load(), 0);
+  time->passed.store(std::chrono::seconds(11));
+  clock_of.run_due_timers();
+  const auto again = device.next_state();
+  EXPECT_EQ(again->state, connection_state::connecting);
+  EXPECT_EQ(again->attempt, 2U);
+  device.close();
+  connecting.join();
 }
 
 TEST_F(NetworkTest, ManyClientsShareTheThreadsOfTheirNetwork) {

@@ -122,11 +122,8 @@ void RestSession::connect() {
         make_endpoint(*network, options_.endpoint,
                       {.host = options_.endpoint.host.empty() ? host : options_.endpoint.host,
                        .port = options_.endpoint.https_port.value_or(kHttpsPort),
-                       .tls_name = host,
-                       .chain_file = {},
-                       .key_file = {}},
-                      options_.connect_timeout.count() > 0 ? Duration(options_.connect_timeout)
-                                                           : std::chrono::hours(24));
+                       .tls_name = host},
+                      options_.connect_timeout);
     if (made.problem) return finish_first(std::move(made.problem), {});
     target_ = std::move(made.connect);
   }

@@ -45,7 +45,7 @@ else()
   configure(${FOLDER}/build -D LINARITE_SOURCE=${SOURCE} -D BUILD_SHARED_LIBS=OFF)
   expect_success()
 endif()
-run(${CMAKE_COMMAND} --build ${FOLDER}/build --target app)
+run(${CMAKE_COMMAND} --build ${FOLDER}/build --target app --parallel 2)
 run(${FOLDER}/build/app)
 
 if(WAY STREQUAL find_package)

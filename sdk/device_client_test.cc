@@ -209,6 +209,26 @@ TEST_F(DeviceClientTest, ReceivesAndCompletesInTheApplicationsOrder) {
   EXPECT_TRUE(done2.ok());
 }
 
+// A hub that kept the session sends right after its CONNACK (device protocol, 1.6).
+TEST_F(DeviceClientTest, AMessageThatComesBeforeTheSubackCanBeCompleted) {
+  device_client client = make(options());
+  Outcome<> connected, done;
+  Outcome<received_message> received;
+  client.async_connect(connected.callback());
+  client.async_receive(received.callback());
+  const auto hub = reach();
+  hub->answer(mqtt::ConnectReturnCode::kAccepted);
+  hub->publish("%24.to=x", "early", 9);
+  settle();
+  ASSERT_TRUE(received.ok());
+  EXPECT_TRUE(connected.pending());
+  client.async_complete(std::move(received.value()), done.callback());
+  settle();
+  hub->pump();
+  EXPECT_TRUE(done.ok());
+  EXPECT_THAT(hub->completed, ElementsAre(9));
+}
+
 TEST_F(DeviceClientTest, SaysWhatEachConnackMeans) {
   const std::pair<mqtt::ConnectReturnCode, errc> cases[] = {
       {mqtt::ConnectReturnCode::kUnacceptableProtocolVersion, errc::protocol_error},

@@ -310,7 +310,8 @@ void DeviceSession::complete(Delivery& delivery, detail::completion<> done) {
     return fail_with(std::move(done), errc::message_already_decided);
   }
   if (delivery.packet_id == 0) return finish(std::move(done), error());
-  if (phase_ != Phase::kUp || delivery.connection != connection_) {
+  // A kept session's messages may come before the SUBACK, while this is still connecting.
+  if (link_ == nullptr || !running() || delivery.connection != connection_) {
     return fail_with(std::move(done),
                      {errc::device_message_lock_lost,
                       "the connection by which the message came has ended; the hub delivers the "

@@ -1,0 +1,375 @@
+#include "sdk/amqp_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "amqp/message.h"
+#include "sdk/backoff.h"
+#include "sdk/endpoint.h"
+#include "sdk/failure.h"
+
+namespace linarite::sdk {
+namespace {
+
+constexpr uint16_t kAmqpsPort = 5671;
+constexpr uint32_t kCbsCredit = 10;
+constexpr std::chrono::seconds kRenewalPauseMin{30};
+constexpr const char* kTokenType = "servicebus.windows.net:sastoken";
+
+TokenSource::Credential credential_of(const service_identity& identity) {
+  return std::visit([](const auto& one) { return TokenSource::Credential(one); },
+                    identity.credential);
+}
+
+}  // namespace
+
+// The stream's end of a session.
+class AmqpSession::Link final : public net::StreamHandler {
+ public:
+  Link(AmqpSession& session, net::Stream& stream) : session_(&session), stream_(stream) {}
+  ~Link() override {
+    if (session_ != nullptr) session_->link_ = nullptr;
+  }
+
+  void send(ByteView bytes) { stream_.send(bytes); }
+  void abandon() {
+    session_ = nullptr;
+    stream_.close();
+  }
+  void on_bytes(ByteView bytes) override {
+    if (session_ == nullptr) return;
+    session_->engine_->receive(bytes, stream_.loop().clock().now(), session_->events_);
+    session_->handle_events();
+  }
+  void on_closed(net::CloseReason) override {
+    AmqpSession* const session = std::exchange(session_, nullptr);
+    if (session == nullptr) return;
+    session->link_ = nullptr;
+    session->fail({errc::connection_lost, "the AMQP connection broke"});
+  }
+
+ private:
+  AmqpSession* session_;  // Null once the session wants to hear no more.
+  net::Stream& stream_;
+};
+
+AmqpSession::AmqpSession(std::weak_ptr<Network> network, std::shared_ptr<Loop> loop,
+                         const service_identity& identity, const service_options& options,
+                         const Log& log)
+    : network_(std::move(network)),
+      loop_(std::move(loop)),
+      identity_(identity),
+      options_(options),
+      log_(log),
+      tokens_(loop_, credential_of(identity), identity.host_name, options.token_life_time) {}
+
+AmqpSession::~AmqpSession() = default;
+
+void AmqpSession::add(User& user) {
+  users_.push_back(&user);
+  if (phase_ != Phase::kUp) return;
+  user.on_ready(*engine_, session_);
+  flush();
+}
+
+void AmqpSession::remove(User& user) { std::erase(users_, &user); }
+
+// A timer's task that does nothing after the session's end.
+template <class Member>
+Task AmqpSession::unless_gone(Member member) {
+  return [weak = std::weak_ptr(alive_), member = std::move(member)]() mutable {
+    if (weak.lock()) member();
+  };
+}
+
+// --- Trying to connect.
+
+void AmqpSession::want() {
+  if (phase_ == Phase::kIdle) start_attempt();
+}
+
+void AmqpSession::start_attempt() {
+  phase_ = Phase::kConnecting;
+  ++connection_;
+  ++attempt_;
+  if (!target_) {
+    const auto network = network_.lock();
+    if (!network) return;
+    const std::string& host = identity_.host_name;
+    auto made =
+        make_endpoint(*network, options_.endpoint,
+                      {.host = options_.endpoint.host.empty() ? host : options_.endpoint.host,
+                       .port = options_.endpoint.port.value_or(kAmqpsPort),
+                       .tls_name = host},
+                      options_.connect_timeout);
+    if (made.problem) return fail(std::move(made.problem));
+    target_ = std::move(made.connect);
+  }
+  if (options_.connect_timeout.count() > 0) {
+    attempt_deadline_ =
+        loop_->run_after(options_.connect_timeout, unless_gone([this] {
+                           attempt_deadline_ = 0;
+                           fail({errc::timed_out, "no AMQP connection to " + target_->host + ":" +
+                                                      std::to_string(target_->port) + " in time"});
+                         }));
+  }
+  tokens_.get([this](error why, TokenSource::Token token) {
+    if (why) return fail(std::move(why));
+    token_expiry_ = token.expiry;
+    dial(std::move(token.text));
+  });
+}
+
+void AmqpSession::dial(std::string token) {
+  const auto network = network_.lock();
+  if (!network) return;
+  token_ = std::move(token);
+  const auto current = [this, weak = std::weak_ptr(alive_), connection = connection_] {
+    return weak.lock() && connection_ == connection && phase_ == Phase::kConnecting;
+  };
+  network->connect(
+      *loop_, *target_,
+      [this, current](net::Stream& stream) -> std::unique_ptr<net::StreamHandler> {
+        if (!current()) return nullptr;
+        amqp::ConnectionOptions options{.server = false};
+        options.container_id = "linarite-cpp-" + network_.lock()->random().hex(8);
+        options.hostname = identity_.host_name;
+        options.sasl_mechanism = "MSSBCBS";
+        engine_ = std::make_unique<amqp::Connection>(
+            std::make_shared<const amqp::ConnectionOptions>(std::move(options)),
+            loop_->clock().now());
+        auto made = std::make_unique<Link>(*this, stream);
+        link_ = made.get();
+        flush();
+        return made;
+      },
+      [this, current](const Error& failure) {
+        if (current()) fail(connect_failure(failure));
+      });
+}
+
+// --- Bytes and events.
+
+void AmqpSession::flush() {
+  if (link_ == nullptr) return;
+  const ByteView output = engine_->output();
+  if (!output.empty()) {
+    link_->send(output);
+    engine_->clear_output();
+  }
+  set_tick();
+}
+
+void AmqpSession::set_tick() {
+  const auto deadline = engine_->deadline();
+  loop_->cancel(std::exchange(tick_, 0));
+  if (!deadline) return;
+  tick_ = loop_->run_at(*deadline, unless_gone([this] {
+    tick_ = 0;
+    engine_->tick(loop_->clock().now(), events_);
+    handle_events();
+  }));
+}
+
+void AmqpSession::handle_events() {
+  const uint64_t connection = connection_;
+  const amqp::Events events = std::exchange(events_, {});
+  for (const amqp::Event& event : events) {
+    // A failure drops the connection, and what it still had to say.
+    if (connection == connection_) handle(event);
+  }
+  flush();
+}
+
+void AmqpSession::handle(const amqp::Event& event) {
+  if (std::holds_alternative<amqp::Opened>(event)) {
+    if (!engine_->begin_session()) fail({errc::protocol_error, "AMQP: no session can be begun"});
+  } else if (const auto* begun = std::get_if<amqp::SessionBegun>(&event)) {
+    session_ = begun->session;
+    attach_cbs();
+  } else if (const auto* attached = std::get_if<amqp::LinkAttached>(&event);
+             attached != nullptr && attached->link == cbs_receiver_) {
+    cbs_receiver_attached_ = true;
+    engine_->grant_credit(cbs_receiver_, kCbsCredit);
+    put_token();
+  } else if (const auto* credit = std::get_if<amqp::CreditChanged>(&event);
+             credit != nullptr && credit->link == cbs_sender_) {
+    put_token();
+  } else if (const auto* reply = std::get_if<amqp::MessageReceived>(&event);
+             reply != nullptr && reply->link == cbs_receiver_) {
+    if (!reply->settled) {
+      engine_->settle(cbs_receiver_, reply->delivery_id, amqp::DeliveryState::accepted());
+    }
+    engine_->grant_credit(cbs_receiver_, kCbsCredit);
+    on_cbs_reply(reply->payload);
+  } else if (const auto* detached = std::get_if<amqp::LinkDetached>(&event)) {
+    fail(amqp_failure(detached->error.get(), errc::connection_lost));
+  } else if (const auto* ended = std::get_if<amqp::SessionEnded>(&event)) {
+    fail(amqp_failure(ended->error.get(), errc::connection_lost));
+  } else if (const auto* closed = std::get_if<amqp::Closed>(&event)) {
+    const bool refused = closed->cause == amqp::Closed::Cause::kSasl;
+    fail(amqp_failure(closed->error.get(),
+                      refused ? errc::iot_hub_unauthorized_access : errc::connection_lost));
+  } else {
+    for (User* user : std::vector(users_)) user->on_event(event);
+  }
+}
+
+// --- CBS.
+
+void AmqpSession::attach_cbs() {
+  amqp::Attach sender;
+  sender.name = "cbs-sender";
+  sender.role = amqp::Role::kSender;
+  sender.source = amqp::Source{.address = "cbs"};
+  sender.target = amqp::Target{.address = "$cbs"};
+  amqp::Attach receiver;
+  receiver.name = "cbs-receiver";
+  receiver.role = amqp::Role::kReceiver;
+  receiver.source = amqp::Source{.address = "$cbs"};
+  receiver.target = amqp::Target{.address = "cbs"};
+  const auto to = engine_->attach(session_, std::move(sender));
+  const auto from = engine_->attach(session_, std::move(receiver));
+  if (!to || !from) return fail({errc::protocol_error, "AMQP: no link can be attached"});
+  cbs_sender_ = *to;
+  cbs_receiver_ = *from;
+}
+
+void AmqpSession::put_token() {
+  if (token_sent_ || !cbs_receiver_attached_ || engine_->credit(cbs_sender_) == 0) return;
+  token_sent_ = true;
+  amqp::Message request;
+  const std::string id = std::to_string(++cbs_requests_);
+  request.properties.message_id = amqp::Value::string(id);
+  request.properties.to = "$cbs";
+  request.properties.reply_to = "cbs";
+  const auto text = [](std::string value) { return amqp::Value::string(std::move(value)); };
+  request.application_properties =
+      amqp::Value::map({text("operation"), text("put-token"), text("type"), text(kTokenType),
+                        text("name"), text(identity_.host_name)});
+  request.body_kind = amqp::BodyKind::kValue;
+  request.value = text(token_);
+  Bytes payload;
+  amqp::write_message(request, payload);
+  if (!engine_->send(cbs_sender_, id, payload)) {
+    fail({errc::protocol_error, "AMQP: the token cannot be sent"});
+  }
+}
+
+void AmqpSession::on_cbs_reply(ByteView payload) {
+  const auto reply = amqp::decode_message(payload);
+  const amqp::Value* status = reply ? reply->application_properties.find("status-code") : nullptr;
+  const auto code = status == nullptr ? std::nullopt : status->integer();
+  if (!code) return fail({errc::protocol_error, "AMQP: the answer of $cbs has no status-code"});
+  if (*code < 200 || *code > 299) {
+    const amqp::Value* why = reply->application_properties.find("status-description");
+    const auto text = why == nullptr ? std::nullopt : why->text();
+    return fail({errc::iot_hub_unauthorized_access,
+                 "the hub refuses the token (" + std::to_string(*code) + " " +
+                     std::string(text.value_or("")) +
+                     "): the SharedAccessKeyName or SharedAccessKey is not the hub's, or this "
+                     "machine's clock is wrong"});
+  }
+  arm_renewal();
+  if (phase_ != Phase::kConnecting) return;
+  loop_->cancel(std::exchange(attempt_deadline_, 0));
+  phase_ = Phase::kUp;
+  was_up_ = true;
+  attempt_ = 0;
+  last_failure_ = {};
+  log_.write(log_level::info, "AMQP connected");
+  for (User* user : std::vector(users_)) user->on_ready(*engine_, session_);
+}
+
+void AmqpSession::arm_renewal() {
+  if (!tokens_.renewable() || !token_expiry_) return;
+  const Duration left = *token_expiry_ - loop_->clock().wall();
+  const Duration margin = options_.token_renewal_margin;
+  const Duration pause =
+      std::max<Duration>(left > 2 * margin ? left - margin : left / 2, kRenewalPauseMin);
+  loop_->cancel(renewal_);
+  renewal_ = loop_->run_after(pause, unless_gone([this] {
+                                renewal_ = 0;
+                                renew();
+                              }));
+}
+
+void AmqpSession::renew() {
+  tokens_.get([this](const error& why, TokenSource::Token token) {
+    if (phase_ != Phase::kUp) return;
+    if (why) {
+      // The old one is good for a while yet; when it is not, the hub ends the connection.
+      log_.write(log_level::warning, "no new token: " + why.message());
+      return arm_renewal();
+    }
+    token_ = std::move(token.text);
+    token_expiry_ = token.expiry;
+    token_sent_ = false;
+    put_token();
+    flush();
+  });
+}
+
+// --- Losing the connection.
+
+void AmqpSession::drop_link() {
+  for (TimerId* timer : {&attempt_deadline_, &retry_, &renewal_, &tick_}) {
+    loop_->cancel(std::exchange(*timer, 0));
+  }
+  tokens_.forget();
+  ++connection_;
+  token_sent_ = false;
+  cbs_receiver_attached_ = false;
+  cbs_sender_ = cbs_receiver_ = amqp::LinkId{};
+  events_.clear();
+  if (Link* const link = std::exchange(link_, nullptr)) link->abandon();
+}
+
+void AmqpSession::fail(error why) {
+  if (phase_ == Phase::kClosed || phase_ == Phase::kIdle || phase_ == Phase::kWaiting) return;
+  const bool was_connected = phase_ == Phase::kUp;
+  drop_link();
+  phase_ = Phase::kWaiting;
+  last_failure_ = why;
+  if (was_connected) {
+    for (User* user : std::vector(users_)) user->on_lost();
+  }
+  if (is_transient(why) && (was_up_ || options_.reconnect.retry_first_connect)) {
+    retry_later(why);
+    return;
+  }
+  phase_ = Phase::kIdle;
+  attempt_ = 0;
+  for (User* user : std::vector(users_)) user->on_refused(why);
+}
+
+void AmqpSession::retry_later(const error& why) {
+  const bool wanted =
+      std::ranges::any_of(users_, [](const User* user) { return user->wants_connection(); });
+  const auto network = network_.lock();
+  if (!wanted || !network) {
+    phase_ = Phase::kIdle;
+    return;
+  }
+  const Duration pause =
+      pause_before_retry(options_.reconnect, std::max(attempt_, 1U), network->random());
+  const auto pause_ms = std::chrono::duration_cast<std::chrono::milliseconds>(pause).count();
+  log_.write(log_level::warning,
+             why.message() + "; next try in " + std::to_string(pause_ms) + " ms");
+  retry_ = loop_->run_after(pause, unless_gone([this] {
+                              retry_ = 0;
+                              start_attempt();
+                            }));
+}
+
+void AmqpSession::shut_down() {
+  if (phase_ == Phase::kClosed) return;
+  if (phase_ == Phase::kUp) {
+    engine_->close(std::nullopt, loop_->clock().now());
+    if (link_ != nullptr) link_->send(engine_->output());
+  }
+  drop_link();
+  phase_ = Phase::kClosed;
+}
+
+}  // namespace linarite::sdk

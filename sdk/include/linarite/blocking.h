@@ -1,0 +1,100 @@
+// The clients for scripts, tests and programs without an event loop: each call waits for its
+// result and throws linarite::exception.
+//
+//   linarite::blocking::service_client client("HostName=...");
+//   client.send("device-1", linarite::message("hello"));
+//
+// Threads: every member may be called on any thread, several at a time too; a stop request of a
+// call's std::stop_token ends its wait with errc::operation_aborted (a send that had left: with
+// outcome_unknown). Not from a token provider or log sink: those run on the thread that would
+// answer.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <linarite/device_client.h>
+#include <linarite/feedback.h>
+#include <linarite/service_client.h>
+
+namespace linarite {
+inline namespace v1 {
+namespace blocking {
+
+// How long the members that wait for others wait, if they are not told.
+inline constexpr std::chrono::milliseconds default_wait{60'000};
+
+class LINARITE_API device_client {
+ public:
+  explicit device_client(device_identity identity, device_options options = {});
+  explicit device_client(std::string_view connection_string, device_options options = {});
+  ~device_client();
+  device_client(device_client&&) noexcept;
+  device_client& operator=(device_client&&) = delete;
+
+  void connect(std::stop_token stop = {});
+  // Nothing if no message came in time or the stop was requested.
+  std::optional<received_message> receive(std::stop_token stop = {},
+                                          std::chrono::milliseconds wait = default_wait);
+  void complete(received_message message, std::stop_token stop = {});
+  // Nothing, as above.
+  std::optional<connection_change> next_state(std::stop_token stop = {},
+                                              std::chrono::milliseconds wait = default_wait);
+  connection_state state() const noexcept;
+  std::size_t undecided_messages() const noexcept;
+  void close();
+
+ private:
+  linarite::device_client client_;
+};
+
+class LINARITE_API service_client {
+ public:
+  explicit service_client(service_identity identity, service_options options = {});
+  explicit service_client(std::string_view connection_string, service_options options = {});
+  ~service_client();
+  service_client(service_client&&) noexcept;
+  service_client& operator=(service_client&&) = delete;
+
+  send_result send(std::string device_id, message message, std::stop_token stop = {});
+  device create_device(device device, std::stop_token stop = {});
+  device update_device(device device, std::stop_token stop = {});
+  device get_device(std::string device_id, std::stop_token stop = {});
+  void delete_device(std::string device_id, std::string etag = {}, std::stop_token stop = {});
+  std::vector<device> list_devices(std::stop_token stop = {});
+  std::uint64_t purge(std::string device_id, std::stop_token stop = {});
+  linarite::registry_statistics registry_statistics(std::stop_token stop = {});
+  std::uint64_t connected_devices(std::stop_token stop = {});
+  void close();
+
+ private:
+  friend class feedback_receiver;
+  linarite::service_client client_;
+};
+
+// To be destroyed before its client.
+class LINARITE_API feedback_receiver {
+ public:
+  explicit feedback_receiver(const service_client& client);
+  ~feedback_receiver();
+
+  // Nothing if no feedback came in time or the stop was requested.
+  std::optional<feedback_batch> receive(std::stop_token stop = {},
+                                        std::chrono::milliseconds wait = default_wait);
+  void accept(feedback_batch batch, std::stop_token stop = {});
+  void abandon(feedback_batch batch, std::stop_token stop = {});
+  // Throws timed_out after client_options::operation_timeout.
+  feedback_record wait_for(std::string message_id, std::stop_token stop = {});
+
+ private:
+  linarite::feedback_receiver receiver_;
+};
+
+}  // namespace blocking
+}  // namespace v1
+}  // namespace linarite

@@ -1,0 +1,47 @@
+// Identities of devices as the hub's registry holds them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <linarite/message.h>
+
+namespace linarite {
+inline namespace v1 {
+
+enum class device_status { enabled, disabled };
+enum class authentication_type { sas, self_signed, certificate_authority, none };
+
+// To create or update one, fill in what the first group names. The rest is the hub's to say.
+struct device {
+  std::string device_id;
+  device_status status = device_status::enabled;
+  std::string status_reason{};
+  authentication_type authentication = authentication_type::sas;
+  std::string primary_key{};  // Base64. Empty on creation: the hub makes both keys.
+  std::string secondary_key{};
+  std::string primary_thumbprint{};
+  std::string secondary_thumbprint{};
+  // Of what was read. On update and delete, empty means: whatever is there now.
+  std::string etag{};
+
+  std::string generation_id{};
+  bool connected = false;
+  std::uint64_t cloud_to_device_message_count = 0;
+  std::optional<wall_time> connection_state_updated{};
+  std::optional<wall_time> status_updated{};
+  std::optional<wall_time> last_activity{};
+
+  bool operator==(const device&) const = default;
+};
+
+struct registry_statistics {
+  std::uint64_t total = 0;
+  std::uint64_t enabled = 0;
+  std::uint64_t disabled = 0;
+  bool operator==(const registry_statistics&) const = default;
+};
+
+}  // namespace v1
+}  // namespace linarite

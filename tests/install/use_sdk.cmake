@@ -42,7 +42,8 @@ if(WAY STREQUAL find_package)
   expect_failure("no component 'nosuch'")
 else()
   # Static here; the installed one is what the build made.
-  configure(${FOLDER}/build -D LINARITE_SOURCE=${SOURCE} -D BUILD_SHARED_LIBS=OFF)
+  configure(${FOLDER}/build -D LINARITE_SOURCE=${SOURCE} -D BUILD_SHARED_LIBS=OFF
+    -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG=-O0)
   expect_success()
 endif()
 run(${CMAKE_COMMAND} --build ${FOLDER}/build --target app --parallel 2)

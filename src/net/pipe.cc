@@ -34,7 +34,8 @@ struct Direction {
 // Both directions, and the ends that they join. The ends' handlers and states belong to their
 // loops; everything else is guarded by the mutex, for the two loops may be two threads.
 struct Pipe::Wire : std::enable_shared_from_this<Wire> {
-  explicit Wire(const Options& how) : options(how) {}
+  explicit Wire(const Options& how);
+  ~Wire();
 
   size_t unsent(const Direction& direction) const {
     return direction.outgoing.size() - std::min(direction.outgoing.size(), options.network_max);
@@ -121,6 +122,9 @@ class Pipe::Stream final : public net::Stream {
   bool turn_due_ = false;  // Guarded by the mutex, and the next one.
   bool over_ = false;
 };
+
+Pipe::Wire::Wire(const Options& how) : options(how) {}
+Pipe::Wire::~Wire() = default;
 
 // The network.
 

@@ -169,6 +169,8 @@ service_client::service_client(service_client&&) noexcept = default;
       },                                                                                 \
       [&](detail::operation_id id) { linarite::service_client::cancel(client_.session_, id); })
 
+void service_client::connect(std::stop_token stop) { LINARITE_DEMAND(, start_connect); }
+
 send_result service_client::send(std::string device_id, message message, std::stop_token stop) {
   return LINARITE_DEMAND(send_result, start_send, std::move(device_id), std::move(message));
 }

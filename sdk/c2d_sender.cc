@@ -6,7 +6,6 @@
 #include "amqp/message.h"
 #include "sdk/failure.h"
 #include "sdk/message.h"
-#include "sdk/pending.h"
 #include "wire/address.h"
 
 namespace linarite::sdk {
@@ -52,7 +51,7 @@ bool has_duplicate_names(const property_list& properties) {
 }  // namespace
 
 C2dSender::C2dSender(AmqpSession& session, const service_options& options)
-    : session_(session), options_(options) {
+    : session_(session), options_(options), connects_(session.loop()) {
   session_.add(*this);
 }
 
@@ -95,6 +94,15 @@ void C2dSender::send(detail::operation_id id, const std::string& device_id, mess
   pump();
 }
 
+void C2dSender::connect(detail::operation_id id, detail::completion<> done) {
+  connects_.add(id, std::move(done), options_.operation_timeout,
+                [this, weak = std::weak_ptr(alive_), id] {
+                  if (weak.lock()) connects_.fail(id, too_late("no connection was made in time"));
+                });
+  session_.want();
+  pump();
+}
+
 void C2dSender::on_ready(amqp::Connection& engine, amqp::SessionId session) {
   amqp::Attach attach;
   attach.name = "c2d-sender";
@@ -117,6 +125,8 @@ void C2dSender::on_event(const amqp::Event& event) {
 void C2dSender::pump() {
   amqp::Connection* const engine = session_.engine();
   if (engine == nullptr || !link_) return;
+  // Credit is the hub's first word after it accepted the link.
+  if (engine->credit(*link_) > 0) connects_.succeed_all();
   while (!queue_.empty() && engine->credit(*link_) > 0) {
     Send& next = *queue_.front();
     const auto delivery = engine->send(*link_, std::to_string(++tags_), next.encoded);
@@ -181,6 +191,7 @@ void C2dSender::on_lost() {
 }
 
 void C2dSender::on_refused(const error& why) {
+  connects_.fail_all(why);
   while (!queue_.empty()) {
     SendPointer first = std::move(queue_.front());
     queue_.pop_front();
@@ -210,17 +221,21 @@ C2dSender::SendPointer C2dSender::take_sent(detail::operation_id id) {
   return out;
 }
 
+error C2dSender::too_late(std::string text) const {
+  if (session_.last_failure()) text += "; the last try: " + session_.last_failure().message();
+  return {errc::timed_out, std::move(text)};
+}
+
 void C2dSender::on_deadline(detail::operation_id id) {
   if (SendPointer waiting = take_waiting(id)) {
     if (waiting->result.attempts > 0) return finish_unknown(std::move(waiting), "time ran out");
-    std::string text = "the message was not sent in time";
-    if (session_.last_failure()) text += "; the last try: " + session_.last_failure().message();
-    return finish_send(std::move(waiting), {errc::timed_out, std::move(text)});
+    return finish_send(std::move(waiting), too_late("the message was not sent in time"));
   }
   if (SendPointer sent = take_sent(id)) finish_unknown(std::move(sent), "time ran out");
 }
 
 void C2dSender::cancel(detail::operation_id id) {
+  connects_.fail(id, errc::operation_aborted);
   if (SendPointer waiting = take_waiting(id)) {
     if (waiting->result.attempts > 0) return finish_unknown(std::move(waiting), "it was cancelled");
     return finish_send(std::move(waiting), errc::operation_aborted);

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "sdk/amqp_session.h"
+#include "sdk/pending.h"
 
 namespace linarite::sdk {
 
@@ -21,11 +22,13 @@ class C2dSender final : public AmqpSession::User {
 
   void send(detail::operation_id id, const std::string& device_id, message message,
             detail::completion<send_result> done);
+  // Until the hub takes messages.
+  void connect(detail::operation_id id, detail::completion<> done);
   void cancel(detail::operation_id id);
   // The client ends: what waits fails with closed, what was sent with outcome_unknown.
   void shut_down();
 
-  bool wants_connection() const override { return !queue_.empty(); }
+  bool wants_connection() const override { return !queue_.empty() || !connects_.empty(); }
   void on_ready(amqp::Connection& engine, amqp::SessionId session) override;
   void on_event(const amqp::Event& event) override;
   void on_lost() override;
@@ -44,6 +47,7 @@ class C2dSender final : public AmqpSession::User {
   void pump();
   void on_outcome(const amqp::DeliveryUpdated& update);
   void on_deadline(detail::operation_id id);
+  error too_late(std::string text) const;
   // Null if it is not there.
   SendPointer take_waiting(detail::operation_id id);
   SendPointer take_sent(detail::operation_id id);
@@ -53,6 +57,7 @@ class C2dSender final : public AmqpSession::User {
 
   AmqpSession& session_;
   const service_options& options_;
+  PendingList<> connects_;
   std::deque<SendPointer> queue_;
   std::unordered_map<uint32_t, SendPointer> unsettled_;  // By delivery-id.
   std::optional<amqp::LinkId> link_;

@@ -104,6 +104,14 @@ service_client::~service_client() {
   sdk::run_and_wait(*session_->loop(), [&] { session_->shut_down(); });
 }
 
+void service_client::start_connect(const session_pointer& session, id_type id,
+                                   detail::completion<> done) {
+  session->loop()->post([session, id, done = std::move(done)]() mutable {
+    if (session->closed()) return done->complete(errc::closed);
+    session->sender().connect(id, std::move(done));
+  });
+}
+
 void service_client::start_send(const session_pointer& session, id_type id, std::string device_id,
                                 message message, detail::completion<send_result> done) {
   session->loop()->post([session, id, device_id = std::move(device_id),

@@ -371,6 +371,43 @@ TEST_F(ServiceClientTest, ALinkWithoutPermissionFailsWhatWaits) {
   EXPECT_TRUE(dialled());
 }
 
+TEST_F(ServiceClientTest, ConnectSaysWhenTheHubTakesMessages) {
+  service_client client = make(options());
+  Outcome<> connected, again;
+  client.async_connect(connected.callback());
+  settle();
+  EXPECT_TRUE(connected.pending());
+  const auto hub = let_in();
+  EXPECT_TRUE(connected.ok());
+  client.async_connect(again.callback());
+  settle();
+  EXPECT_TRUE(again.ok());
+  EXPECT_FALSE(dialled());
+}
+
+TEST_F(ServiceClientTest, ConnectFailsWhenRefusedLateCancelledOrClosed) {
+  service_client client = make(options());
+  Outcome<> refused, late, cancelled, closed, after;
+  client.async_connect(refused.callback());
+  let_in(401);
+  EXPECT_TRUE(refused.failed(errc::iot_hub_unauthorized_access));
+  boost::asio::cancellation_signal stop;
+  client.async_connect(late.callback());
+  client.async_connect(boost::asio::bind_cancellation_slot(stop.slot(), cancelled.callback()));
+  settle();
+  stop.emit(boost::asio::cancellation_type::terminal);
+  settle();
+  EXPECT_TRUE(cancelled.failed(errc::operation_aborted));
+  pass(options().operation_timeout);
+  EXPECT_EQ(late.calls, 1);
+  client.async_connect(closed.callback());
+  client.async_close([](const error&) {});
+  client.async_connect(after.callback());
+  settle();
+  EXPECT_TRUE(closed.failed(errc::closed));
+  EXPECT_TRUE(after.failed(errc::closed));
+}
+
 TEST_F(ServiceClientTest, RenewsItsTokenOnTheSameConnection) {
   service_client client = make(options());
   Outcome<send_result> sent;

@@ -131,3 +131,55 @@ def test_the_back_end_gets_an_error_for_a_device_that_is_not_there(hub, tmp_path
     # The program's own error path has a wrong format string; what counts is that it got the error.
     assert client.finish(status=1) == []
     assert "C2D message send failure" in client.error_text()
+
+
+def test_the_2020_device_receives_from_the_2020_back_end(hub, simulated_device, device, tmp_path):
+    receiver = simulated_device("2020/SimulatedDevice.py")
+    assert receiver.line() == "Starting the IoT Hub Python sample..."
+    assert receiver.line() == "IoTHubDeviceClient waiting for commands, press Ctrl-C to exit"
+    connection_string = hub.connection_string("service")
+    path = program(
+        "2020/SendCloudToDeviceMessage.py", tmp_path, IoTHubConnectionString=connection_string, deviceId=device.id
+    )
+    sender = hub.start_client(sys.executable, path, stdin=True)
+    lines = [sender.line() for _ in range(8)]
+    assert lines[:4] == [
+        "Starting the IoT Hub Service Client Messaging Python sample...",
+        f"    Connection string = {connection_string}",
+        f"    Device ID         = {device.id}",
+        "Sending message: 0",
+    ]
+    # Its prompt and what its callbacks print come from two threads.
+    assert "Press Enter to continue..." in lines
+    assert [line for line in lines[4:] if not line.startswith("Press")] == [
+        "open_complete_callback called with context: 0",
+        "send_complete_callback called with context : 0",
+        "messagingResult : OK",
+    ]
+    sender.send("")
+    assert sender.finish() == []
+    assert receiver.line() == "Message received"
+    data = receiver.line()
+    assert re.fullmatch(r"""    Data: <<b'\{"service client sent a message": \d\d\.\d\d\}'>>""", data)
+    assert receiver.line() == "    Properties: {'Property': 'PropMsg_0'}"
+    assert receiver.line() == "    Total calls received: 1"
+    receiver.stop()
+
+
+def test_the_2020_back_ends_message_has_its_ids(hub, simulated_device, device, tmp_path):
+    path = program(
+        "2020/SendCloudToDeviceMessage.py",
+        tmp_path,
+        IoTHubConnectionString=hub.connection_string("service"),
+        deviceId=device.id,
+    )
+    sender = hub.start_client(sys.executable, path, stdin=True)
+    sender.send("")  # It leaves as soon as it has sent.
+    assert sender.finish()[-1] == "messagingResult : OK"
+    receiver = simulated_device("2021/SimulatedDevice.py")
+    expect_2021_start(receiver)
+    lines = [receiver.line() for _ in range(14)]
+    assert "    ('custom_properties', {'Property': 'PropMsg_0'})" in lines
+    assert "    ('message_id', 'message_0')" in lines
+    assert "    ('correlation_id', 'correlation_0')" in lines
+    receiver.stop()

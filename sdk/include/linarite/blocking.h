@@ -61,6 +61,7 @@ class LINARITE_API service_client {
   service_client(service_client&&) noexcept;
   service_client& operator=(service_client&&) = delete;
 
+  void connect(std::stop_token stop = {});
   send_result send(std::string device_id, message message, std::stop_token stop = {});
   device create_device(device device, std::stop_token stop = {});
   device update_device(device device, std::stop_token stop = {});

@@ -63,6 +63,15 @@ class service_client {
 
   const executor_type& get_executor() const noexcept { return executor_; }
 
+  // Until the hub takes messages: void(error). Only to know early; whatever needs a connection
+  // makes one by itself.
+  template <class Token>
+  auto async_connect(Token&& token) {
+    return start<>(std::forward<Token>(token),
+                   [session = session_](detail::operation_id id, auto done) {
+                     start_connect(session, id, std::move(done));
+                   });
+  }
   // Until the message is queued at the hub: void(error, send_result). Refused with the hub's code:
   // device_not_found, device_maximum_queue_depth_exceeded, message_too_large and so on. While the
   // hub is away the message waits in the offline queue, up to the deadline (timed_out: it was not
@@ -171,6 +180,7 @@ class service_client {
   }
 
   using id_type = detail::operation_id;
+  LINARITE_API static void start_connect(const session_pointer&, id_type, detail::completion<>);
   LINARITE_API static void start_send(const session_pointer&, id_type, std::string device_id,
                                       message, detail::completion<send_result>);
   LINARITE_API static void start_put(const session_pointer&, id_type, put_kind, device,

@@ -23,6 +23,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -154,7 +155,7 @@ class device_client {
   friend class blocking::device_client;
   using session_pointer = std::shared_ptr<sdk::DeviceSession>;
 
-  auto canceller() const {
+  std::function<void(detail::operation_id)> canceller() const {
     return [session = session_](detail::operation_id id) { cancel(session, id); };
   }
   LINARITE_API static void start_connect(const session_pointer&, detail::operation_id,

@@ -7,6 +7,7 @@
 // accepted, abandoned, or the hub's lock (60 s) ends.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -99,7 +100,7 @@ class feedback_receiver {
   friend class blocking::feedback_receiver;
   using link_pointer = std::shared_ptr<sdk::FeedbackLink>;
 
-  auto canceller() const {
+  std::function<void(detail::operation_id)> canceller() const {
     return [link = link_](detail::operation_id id) { cancel(link, id); };
   }
   template <class Token>

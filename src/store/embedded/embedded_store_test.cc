@@ -114,7 +114,7 @@ TEST_F(EmbeddedStoreTest, AGroupIsBounded) {
   }
   faults->hold_log_syncs(false);
   EXPECT_TRUE(store_->close());
-  EXPECT_GE(store_.loop().run_until_idle(), 4U);
+  EXPECT_GE(store_.loop().run_until_idle(), 5U);
 }
 
 TEST_F(EmbeddedStoreTest, EverythingIsPrivateAndInside) {

@@ -36,6 +36,8 @@ def die_with_parent():
     """In a new process: the kernel kills it when the test that started it dies, however that happens."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    # What a shell runs in the background ignores Ctrl-C, and so would everything that it starts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def parse(connection_string):

@@ -49,7 +49,7 @@ inline constexpr size_t kWaitingBytesMax = size_t{4} << 20U;     // 4 MiB
 inline constexpr uint32_t kIncomingWindow = 5000;
 inline constexpr size_t kDeliveryTagMax = 32;  // 2.8.7
 inline constexpr size_t kUnsettledMax = 65536;
-inline constexpr size_t kPipelinedBytesMax = 8192;   // Held while SASL waits for its owner.
+inline constexpr size_t kPipelinedBytesMax = 8192;  // Held while SASL waits for its owner.
 inline constexpr Duration kIdleTimeOutFloor = std::chrono::seconds(1);
 
 struct ConnectionOptions {

@@ -52,8 +52,8 @@ TEST_F(FeedbackTest, OnlyWhatTheSenderAskedForIsTold) {
 TEST_F(FeedbackTest, ReceiversTakeTurnsAlsoWhenRecordsComeOneByOne) {
   std::string turns;
   for (const char name : {'A', 'B'}) {
-    const auto id =
-        hub_->open_feedback_receiver(loop_, [&turns, name](const FeedbackBatch&) { turns += name; });
+    const auto id = hub_->open_feedback_receiver(
+        loop_, [&turns, name](const FeedbackBatch&) { turns += name; });
     hub_->add_feedback_credit(id, 10);
   }
   run();

@@ -1,5 +1,5 @@
-// For the control run of the power-cut tests: a server under LD_PRELOAD of this library believes that
-// its data is on the disk when it is not. A checker that passes it checks nothing.
+// For the control run of the power-cut tests: a server under LD_PRELOAD of this library believes
+// that its data is on the disk when it is not. A checker that passes it checks nothing.
 extern "C" {
 
 int fsync(int /*descriptor*/) { return 0; }

@@ -13,13 +13,7 @@ namespace {
 
 constexpr uint16_t kAmqpsPort = 5671;
 constexpr uint32_t kCbsCredit = 10;
-constexpr std::chrono::seconds kRenewalPauseMin{30};
 constexpr const char* kTokenType = "servicebus.windows.net:sastoken";
-
-TokenSource::Credential credential_of(const service_identity& identity) {
-  return std::visit([](const auto& one) { return TokenSource::Credential(one); },
-                    identity.credential);
-}
 
 }  // namespace
 
@@ -61,7 +55,8 @@ AmqpSession::AmqpSession(std::weak_ptr<Network> network, std::shared_ptr<Loop> l
       identity_(identity),
       options_(options),
       log_(log),
-      tokens_(loop_, credential_of(identity), identity.host_name, options.token_life_time) {}
+      tokens_(loop_, TokenSource::credential_of(identity), identity.host_name,
+              options.token_life_time) {}
 
 AmqpSession::~AmqpSession() = default;
 
@@ -95,13 +90,10 @@ void AmqpSession::start_attempt() {
   if (!target_) {
     const auto network = network_.lock();
     if (!network) return;
-    const std::string& host = identity_.host_name;
-    auto made =
-        make_endpoint(*network, options_.endpoint,
-                      {.host = options_.endpoint.host.empty() ? host : options_.endpoint.host,
-                       .port = options_.endpoint.port.value_or(kAmqpsPort),
-                       .tls_name = host},
-                      options_.connect_timeout);
+    auto made = make_endpoint(
+        *network, options_.endpoint,
+        {.host = identity_.host_name, .port = options_.endpoint.port.value_or(kAmqpsPort)},
+        options_.connect_timeout);
     if (made.problem) return fail(std::move(made.problem));
     target_ = std::move(made.connect);
   }
@@ -284,9 +276,7 @@ void AmqpSession::on_cbs_reply(ByteView payload) {
 void AmqpSession::arm_renewal() {
   if (!tokens_.renewable() || !token_expiry_) return;
   const Duration left = *token_expiry_ - loop_->clock().wall();
-  const Duration margin = options_.token_renewal_margin;
-  const Duration pause =
-      std::max<Duration>(left > 2 * margin ? left - margin : left / 2, kRenewalPauseMin);
+  const Duration pause = pause_before_renewal(left, options_.token_renewal_margin);
   loop_->cancel(renewal_);
   renewal_ = loop_->run_after(pause, unless_gone([this] {
                                 renewal_ = 0;
@@ -353,9 +343,7 @@ void AmqpSession::retry_later(const error& why) {
   }
   const Duration pause =
       pause_before_retry(options_.reconnect, std::max(attempt_, 1U), network->random());
-  const auto pause_ms = std::chrono::duration_cast<std::chrono::milliseconds>(pause).count();
-  log_.write(log_level::warning,
-             why.message() + "; next try in " + std::to_string(pause_ms) + " ms");
+  log_.write(log_level::warning, retry_text(why, pause));
   retry_ = loop_->run_after(pause, unless_gone([this] {
                               retry_ = 0;
                               start_attempt();

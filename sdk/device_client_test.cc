@@ -108,6 +108,14 @@ class DeviceClientTest : public ClientTest {
     settle();
     return hub;
   }
+  // The same for a client that has not tried yet.
+  std::unique_ptr<FakeMqttHub> let_in(device_client& client) {
+    Outcome<> connected;
+    client.async_connect(connected.callback());
+    auto hub = let_in();
+    EXPECT_TRUE(connected.ok());
+    return hub;
+  }
   // Up to the CONNECT.
   std::unique_ptr<FakeMqttHub> reach() {
     auto hub = std::make_unique<FakeMqttHub>(accept(), *network_->loop);
@@ -178,9 +186,7 @@ TEST_F(DeviceClientTest, ConnectsAsTheProtocolSays) {
 
 TEST_F(DeviceClientTest, ReceivesAndCompletesInTheApplicationsOrder) {
   device_client client = make(options());
-  Outcome<> connected;
-  client.async_connect(connected.callback());
-  const auto hub = let_in();
+  const auto hub = let_in(client);
   Outcome<received_message> first, second;
   client.async_receive(first.callback());
   hub->publish("%24.mid=m1&%24.to=%2Fdevices%2Fd1&%24.ct=text%2Fplain&iothub-ack=full&b=2&a=1",
@@ -323,9 +329,7 @@ TEST_F(DeviceClientTest, JitterShortensPausesAndDiffersBetweenClients) {
   device_options chosen = options();
   chosen.reconnect = {.initial = seconds(8), .maximum = seconds(60), .jitter = 0.5};
   device_client client = make(chosen);
-  Outcome<> connected;
-  client.async_connect(connected.callback());
-  let_in();
+  let_in(client);
   stream().end(net::CloseReason::kReset);
   pass(seconds(4) - std::chrono::milliseconds(1));
   EXPECT_FALSE(dialled());
@@ -335,9 +339,7 @@ TEST_F(DeviceClientTest, JitterShortensPausesAndDiffersBetweenClients) {
 
 TEST_F(DeviceClientTest, AMessageOfALostConnectionCannotBeCompleted) {
   device_client client = make(options());
-  Outcome<> connected;
-  client.async_connect(connected.callback());
-  const auto before = let_in();
+  const auto before = let_in(client);
   Outcome<received_message> received;
   client.async_receive(received.callback());
   before->publish("%24.to=x", "m", 5);
@@ -356,9 +358,7 @@ TEST_F(DeviceClientTest, AMessageOfALostConnectionCannotBeCompleted) {
 
 TEST_F(DeviceClientTest, ADroppedMessageIsSaidSo) {
   device_client client = make(options());
-  Outcome<> connected;
-  client.async_connect(connected.callback());
-  const auto hub = let_in();
+  const auto hub = let_in(client);
   {
     Outcome<received_message> received;
     client.async_receive(received.callback());
@@ -437,9 +437,7 @@ TEST_F(DeviceClientTest, RenewsItsTokenBeforeItEnds) {
 
 TEST_F(DeviceClientTest, RenewalWaitsForWhatTheApplicationHolds) {
   device_client client = make(options());
-  Outcome<> connected;
-  client.async_connect(connected.callback());
-  const auto hub = let_in();
+  const auto hub = let_in(client);
   Outcome<received_message> received;
   client.async_receive(received.callback());
   hub->publish("%24.to=x", "m", 5);
@@ -561,9 +559,7 @@ TEST_F(DeviceClientTest, FuturesThrowToo) {
 
 TEST_F(DeviceClientTest, AReceiveCanBeCancelledWithoutLosingAMessage) {
   device_client client = make(options());
-  Outcome<> connected;
-  client.async_connect(connected.callback());
-  const auto hub = let_in();
+  const auto hub = let_in(client);
   Outcome<received_message> cancelled, next;
   boost::asio::cancellation_signal stop;
   client.async_receive(boost::asio::bind_cancellation_slot(stop.slot(), cancelled.callback()));

@@ -16,8 +16,6 @@ constexpr uint16_t kMqttsPort = 8883;
 // A hub has 16 to 50 messages out at a device; one that ignores our silence is cut off here.
 constexpr size_t kInboxMax = 1024;
 constexpr std::chrono::seconds kKeepAliveMax{1177};  // Device protocol, 1.5.
-// A provider that only ever brings tokens at their end must not make the client spin.
-constexpr std::chrono::seconds kRenewalPauseMin{30};
 
 std::string audience_of(const device_identity& identity) {
   std::string out = identity.host_name + "/devices/" + identity.device_id;
@@ -112,15 +110,13 @@ void DeviceSession::start_attempt(error reason) {
     const auto* certificate = std::get_if<client_certificate>(&identity_.credential);
     const std::string& host =
         identity_.gateway_host_name.empty() ? identity_.host_name : identity_.gateway_host_name;
-    auto made =
-        make_endpoint(*network, options_.endpoint,
-                      {.host = options_.endpoint.host.empty() ? host : options_.endpoint.host,
-                       .port = options_.endpoint.port.value_or(kMqttsPort),
-                       .tls_name = host,
-                       .certificate = certificate != nullptr,
-                       .chain_file = certificate == nullptr ? "" : certificate->chain_file,
-                       .key_file = certificate == nullptr ? "" : certificate->key_file},
-                      options_.connect_timeout);
+    auto made = make_endpoint(*network, options_.endpoint,
+                              {.host = host,
+                               .port = options_.endpoint.port.value_or(kMqttsPort),
+                               .certificate = certificate != nullptr,
+                               .chain_file = certificate == nullptr ? "" : certificate->chain_file,
+                               .key_file = certificate == nullptr ? "" : certificate->key_file},
+                              options_.connect_timeout);
     if (made.problem) return on_lost(std::move(made.problem));
     target_ = std::move(made.connect);
   }
@@ -230,9 +226,7 @@ void DeviceSession::retry_later(error why) {
   constexpr unsigned kManyFailures = 1000;
   const unsigned failures = is_transient(why) ? std::max(attempt_, 1U) : kManyFailures;
   const Duration pause = pause_before_retry(options_.reconnect, failures, network->random());
-  const auto pause_ms = std::chrono::duration_cast<std::chrono::milliseconds>(pause).count();
-  log_.write(log_level::warning,
-             why.message() + "; next try in " + std::to_string(pause_ms) + " ms");
+  log_.write(log_level::warning, retry_text(why, pause));
   retry_ = loop_->run_after(pause, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self) return;
@@ -248,9 +242,7 @@ void DeviceSession::retry_later(error why) {
 void DeviceSession::arm_renewal() {
   if (!tokens_ || !tokens_->renewable() || !token_expiry_) return;
   const Duration left = *token_expiry_ - loop_->clock().wall();
-  const Duration margin = options_.token_renewal_margin;
-  const Duration pause =
-      std::max<Duration>(left > 2 * margin ? left - margin : left / 2, kRenewalPauseMin);
+  const Duration pause = pause_before_renewal(left, options_.token_renewal_margin);
   renewal_ = loop_->run_after(pause, [weak = weak_from_this(), grace = (left - pause) / 2] {
     const auto self = weak.lock();
     if (!self) return;

@@ -44,10 +44,10 @@ Endpoint make_endpoint(Network& network, const endpoint_options& options, const 
     out.problem = error(errc::bad_local_file, context.error().message);
     return out;
   }
-  out.connect = {.host = target.host,
+  out.connect = {.host = options.host.empty() ? target.host : options.host,
                  .port = target.port,
                  .tls = *std::move(context),
-                 .tls_name = target.tls_name,
+                 .tls_name = target.host,
                  .limit = limit > Duration(0) ? limit : kNoLimit};
   return out;
 }

@@ -12,11 +12,10 @@
 
 namespace linarite::sdk {
 
-// Whom a session dials, and what the hub's certificate must say.
+// The hub of a session. Its name is what its certificate must say; options may dial another host.
 struct Target {
   std::string host;
   uint16_t port = 0;
-  std::string tls_name;
   bool certificate = false;  // Whether it shows one of its own.
   std::string chain_file{};
   std::string key_file{};

@@ -72,10 +72,8 @@ RestSession::RestSession(std::weak_ptr<Network> network, std::shared_ptr<Loop> l
       loop_(std::move(loop)),
       identity_(identity),
       options_(options),
-      tokens_(loop_,
-              std::visit([](const auto& one) { return TokenSource::Credential(one); },
-                         identity.credential),
-              identity.host_name, options.token_life_time) {}
+      tokens_(loop_, TokenSource::credential_of(identity), identity.host_name,
+              options.token_life_time) {}
 
 RestSession::~RestSession() = default;
 
@@ -117,13 +115,10 @@ void RestSession::connect() {
   const auto network = network_.lock();
   if (!network) return;
   if (!target_) {
-    const std::string& host = identity_.host_name;
-    auto made =
-        make_endpoint(*network, options_.endpoint,
-                      {.host = options_.endpoint.host.empty() ? host : options_.endpoint.host,
-                       .port = options_.endpoint.https_port.value_or(kHttpsPort),
-                       .tls_name = host},
-                      options_.connect_timeout);
+    auto made = make_endpoint(
+        *network, options_.endpoint,
+        {.host = identity_.host_name, .port = options_.endpoint.https_port.value_or(kHttpsPort)},
+        options_.connect_timeout);
     if (made.problem) return finish_first(std::move(made.problem), {});
     target_ = std::move(made.connect);
   }

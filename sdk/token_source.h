@@ -20,6 +20,9 @@ class TokenSource {
     std::string text;
     std::optional<WallTime> expiry;  // None: unreadable, so it is not renewed either.
   };
+  static Credential credential_of(const service_identity& identity) {
+    return std::visit([](const auto& one) { return Credential(one); }, identity.credential);
+  }
   using Reply = std::move_only_function<void(error, Token)>;
 
   TokenSource(std::shared_ptr<Loop> loop, Credential credential, std::string audience,

@@ -40,8 +40,9 @@ class completion_target {
 template <class... Results>
 using completion = std::unique_ptr<completion_target<Results...>>;
 
-// Posts the handler to its associated executor (the client's if it has none), and keeps both busy
-// until then.
+// Posts the handler to its associated executor (the client's if it has none). The client's executor
+// is kept busy until the handler is called, the handler's own until it returned; nothing here
+// touches either after that, so a handler's end may be the end of its execution context.
 template <class Handler, class... Results>
 class handler_target final : public completion_target<Results...> {
  public:
@@ -57,8 +58,12 @@ class handler_target final : public completion_target<Results...> {
   void complete(error why, Results... results) override {
     called_ = true;
     const auto executor = work_.get_executor();
-    boost::asio::post(executor, [handler = std::move(handler_), why = std::move(why),
+    // The guards go with the handler: this object is destroyed at some later time, on another
+    // thread.
+    boost::asio::post(executor, [client_work = std::move(client_work_), work = std::move(work_),
+                                 handler = std::move(handler_), why = std::move(why),
                                  values = std::make_tuple(std::move(results)...)]() mutable {
+      client_work.reset();
       auto slot = boost::asio::get_associated_cancellation_slot(handler);
       if (slot.is_connected()) slot.clear();
       std::apply([&](auto&... value) { std::move(handler)(std::move(why), std::move(value)...); },

@@ -315,7 +315,7 @@ void AmqpSession::drop_link() {
   if (Link* const link = std::exchange(link_, nullptr)) link->abandon();
 }
 
-void AmqpSession::fail(error why) {
+void AmqpSession::fail(const error& why) {
   if (phase_ == Phase::kClosed || phase_ == Phase::kIdle || phase_ == Phase::kWaiting) return;
   const bool was_connected = phase_ == Phase::kUp;
   drop_link();

@@ -50,7 +50,7 @@ class AmqpSession {
   amqp::Connection* engine() { return phase_ == Phase::kUp ? engine_.get() : nullptr; }
   void flush();
   // The connection cannot be used as it is.
-  void fail(error why);
+  void fail(const error& why);
   // Why the last try failed; no error if it did not.
   const error& last_failure() const { return last_failure_; }
   Loop& loop() { return *loop_; }

@@ -46,7 +46,7 @@ class SlotTarget final : public detail::completion_target<Results...> {
 template <class... Results, class Start, class Cancel>
 std::shared_ptr<Slot<Results...>> run(std::stop_token stop,
                                       std::optional<std::chrono::milliseconds> wait, Start start,
-                                      Cancel cancel) {
+                                      const Cancel& cancel) {
   auto slot = std::make_shared<Slot<Results...>>();
   const detail::operation_id id = detail::next_operation_id();
   start(id, std::make_unique<SlotTarget<Results...>>(slot));
@@ -54,9 +54,9 @@ std::shared_ptr<Slot<Results...>> run(std::stop_token stop,
   const auto done = [&] { return slot->done; };
   bool in_time = false;
   if (wait) {
-    in_time = slot->filled.wait_for(lock, stop, *wait, done);
+    in_time = slot->filled.wait_for(lock, std::move(stop), *wait, done);
   } else {
-    in_time = slot->filled.wait(lock, stop, done);
+    in_time = slot->filled.wait(lock, std::move(stop), done);
   }
   if (!in_time) {
     lock.unlock();

@@ -161,7 +161,7 @@ void C2dSender::on_outcome(const amqp::DeliveryUpdated& update) {
 
 void C2dSender::finish_send(SendPointer send, error why) {
   session_.loop().cancel(send->deadline);
-  finish(std::move(send->done), std::move(why), std::move(send->result));
+  finish(std::move(send->done), std::move(why), send->result);
 }
 
 void C2dSender::finish_unknown(SendPointer send, const std::string& why) {
@@ -175,6 +175,7 @@ void C2dSender::finish_unknown(SendPointer send, const std::string& why) {
 void C2dSender::on_lost() {
   link_.reset();
   std::vector<std::pair<uint32_t, SendPointer>> lost;
+  lost.reserve(unsettled_.size());
   for (auto& [delivery, send] : unsettled_) lost.emplace_back(delivery, std::move(send));
   unsettled_.clear();
   // Backwards, so that the first sent is the first in the queue again.

@@ -52,7 +52,7 @@ struct Hub::State {
   }
   Result<std::vector<Policy>> read_policies();
   void open_policies(Reply<Status> reply);
-  void load_partition(size_t index, std::shared_ptr<std::atomic<size_t>> left,
+  void load_partition(size_t index, const std::shared_ptr<std::atomic<size_t>>& left,
                       const std::shared_ptr<Reply<Status>>& reply);
 
   const HubOptions options;
@@ -113,7 +113,7 @@ void Hub::open(Reply<Status> reply) {
 }
 
 // The last partition that is loaded goes on to the policies; the first failure is the answer.
-void Hub::State::load_partition(size_t index, std::shared_ptr<std::atomic<size_t>> left,
+void Hub::State::load_partition(size_t index, const std::shared_ptr<std::atomic<size_t>>& left,
                                 const std::shared_ptr<Reply<Status>>& reply) {
   partitions[index]->loop().post([this, index, left, reply] {
     const Status loaded = partitions[index]->load();

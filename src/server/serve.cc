@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
-constexpr time_t kRenewalCheck = 12 * 3600;  // Certificates live for 90 days.
+constexpr time_t kRenewalCheck = 12L * 3600;  // Certificates live for 90 days.
 
 // What the command line says; what it does not say is left to file and environment.
 struct Flags {

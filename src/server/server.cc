@@ -63,7 +63,8 @@ Server::Server(Config config, std::string version, DataDirectory data)
       control_token_(random_.hex(kTokenBytes)),
       started_(system_clock_.now()) {}
 
-Server::~Server() { stop(); }
+// Whoever wants to know how it ended stops it before.
+Server::~Server() { static_cast<void>(stop()); }
 
 Status Server::open_certificates() {
   auto opened = Certificates::open(config_, data_.path(), log_);
@@ -102,6 +103,7 @@ Status Server::open_hub() {
       loop_count(config_), clock_,
       manual_clock_ ? net::TimerDrive::kWhenTold : net::TimerDrive::kSystem);
   std::vector<Loop*> loops;
+  loops.reserve(loops_->size());
   for (size_t i = 0; i < loops_->size(); ++i) loops.push_back(&loops_->loop(i));
   hub_ = std::make_unique<hub::Hub>(config_.hub_options(),
                                     hub::Hub::Parts{*store_, loops, random_, log_, metrics_});

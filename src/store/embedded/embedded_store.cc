@@ -47,25 +47,22 @@ void EmbeddedStore::attach(PartitionId partition, Loop& loop) {
 
 void EmbeddedStore::commit(PartitionId partition, Batch batch, Done done) {
   CHECK(partition < partition_count_);
-  Loop* loop = nullptr;
-  bool refused = false;
-  {
-    const std::lock_guard lock(mutex_);
-    loop = loops_[partition];
-    CHECK(loop != nullptr);
-    refused = drained_;
-    if (!refused) {
-      queued_bytes_ += batch.byte_count();
-      queue_.push_back(
-          {.partition = partition, .batch = std::move(batch), .done = std::move(done)});
-      if (queue_.size() > 1) return;
-    }
+  std::unique_lock lock(mutex_);
+  Loop* const loop = loops_[partition];
+  CHECK(loop != nullptr);
+  if (drained_) {
+    lock.unlock();
+    loop->post([done = std::move(done)]() mutable {
+      done(fail(ErrorCode::kShuttingDown, "the store is closed"));
+    });
+    return;
   }
+  queued_bytes_ += batch.byte_count();
+  queue_.push_back({.partition = partition, .batch = std::move(batch), .done = std::move(done)});
+  const bool first = queue_.size() == 1;
+  lock.unlock();
   // At the next turn of the loop: what this turn still commits goes into the same group.
-  if (!refused) return loop->post([work = work_] { work->notify_one(); });
-  loop->post([done = std::move(done)]() mutable {
-    done(fail(ErrorCode::kShuttingDown, "the store is closed"));
-  });
+  if (first) loop->post([work = work_] { work->notify_one(); });
 }
 
 Result<std::optional<Bytes>> EmbeddedStore::get(PartitionId partition, std::string_view key) {

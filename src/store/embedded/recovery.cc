@@ -168,13 +168,14 @@ Status Recovery::inspect_logs() {
 }
 
 Status Recovery::open_database(OpenMode mode) {
-  auto opened = Database::open({.path = file(kDatabaseDirectory),
-                                .mode = mode,
-                                .torn_log = torn_log_,
-                                .memtable_bytes = options_.memtable_bytes,
-                                .on_background_error = [health = parts_->health.get()](
-                                                           Error error) { health->fail(error); }},
-                               files().file_system(), logger_);
+  auto opened =
+      Database::open({.path = file(kDatabaseDirectory),
+                      .mode = mode,
+                      .torn_log = torn_log_,
+                      .memtable_bytes = options_.memtable_bytes,
+                      .on_background_error = [health = parts_->health.get()](
+                                                 const Error& error) { health->fail(error); }},
+                     files().file_system(), logger_);
   if (!opened) return std::unexpected(opened.error());
   parts_->database = std::move(*opened);
   for (PartitionId partition = 0; partition < format_.partition_count; ++partition) {

@@ -94,7 +94,7 @@ void AmqpSession::start_attempt() {
         *network, options_.endpoint,
         {.host = identity_.host_name, .port = options_.endpoint.port.value_or(kAmqpsPort)},
         options_.connect_timeout);
-    if (made.problem) return fail(std::move(made.problem));
+    if (made.problem) return fail(made.problem);
     target_ = std::move(made.connect);
   }
   if (options_.connect_timeout.count() > 0) {
@@ -105,8 +105,8 @@ void AmqpSession::start_attempt() {
                                                       std::to_string(target_->port) + " in time"});
                          }));
   }
-  tokens_.get([this](error why, TokenSource::Token token) {
-    if (why) return fail(std::move(why));
+  tokens_.get([this](const error& why, TokenSource::Token token) {
+    if (why) return fail(why);
     token_expiry_ = token.expiry;
     dial(std::move(token.text));
   });

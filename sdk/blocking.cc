@@ -68,9 +68,8 @@ std::shared_ptr<Slot<Results...>> run(std::stop_token stop,
 }
 
 template <class... Results, class Start, class Cancel>
-auto demand(std::stop_token stop, Start start, Cancel cancel) {
-  const auto slot =
-      run<Results...>(std::move(stop), std::nullopt, std::move(start), std::move(cancel));
+auto demand(std::stop_token stop, Start start, const Cancel& cancel) {
+  const auto slot = run<Results...>(std::move(stop), std::nullopt, std::move(start), cancel);
   if (slot->why) throw exception(std::move(slot->why));
   if constexpr (sizeof...(Results) > 0) return std::move(std::get<0>(slot->values));
 }
@@ -78,8 +77,8 @@ auto demand(std::stop_token stop, Start start, Cancel cancel) {
 // The same for what may not come.
 template <class Result, class Start, class Cancel>
 std::optional<Result> await(std::stop_token stop, std::chrono::milliseconds wait, Start start,
-                            Cancel cancel) {
-  const auto slot = run<Result>(std::move(stop), wait, std::move(start), std::move(cancel));
+                            const Cancel& cancel) {
+  const auto slot = run<Result>(std::move(stop), wait, std::move(start), cancel);
   if (slot->why == errc::operation_aborted) return std::nullopt;
   if (slot->why) throw exception(std::move(slot->why));
   return std::move(std::get<0>(slot->values));

@@ -377,8 +377,8 @@ void Pipe::Stream::arrive() {
 
 Pipe::Pipe(End client, End server, Options options) : wire_(std::make_shared<Wire>(options)) {
   CHECK(options.network_max > 0 && options.arrived_max > 0);
-  wire_->ends = {std::make_unique<Stream>(*wire_, Side::kClient, std::move(client)),
-                 std::make_unique<Stream>(*wire_, Side::kServer, std::move(server))};
+  wire_->ends[0] = std::make_unique<Stream>(*wire_, Side::kClient, std::move(client));
+  wire_->ends[1] = std::make_unique<Stream>(*wire_, Side::kServer, std::move(server));
   const std::lock_guard guard(wire_->mutex);
   for (const auto& end : wire_->ends) end->schedule_locked();
 }

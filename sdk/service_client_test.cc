@@ -605,8 +605,11 @@ TEST_F(ServiceClientTest, ManagesTheRegistry) {
 
   Outcome<std::vector<device>> listed;
   client.async_list_devices(listed.callback());
-  answer({.body = R"([{"deviceId":"a"},{"deviceId":"b"}])"}, false);
+  const http::Request list = answer({.body = R"([{"deviceId":"a"},{"deviceId":"b"}])"}, false);
+  EXPECT_EQ(list.target, "/devices?top=1000&api-version=2021-04-12");
   EXPECT_EQ(listed.value().size(), 2U);
+  client.async_list_devices(7, listed.callback());
+  EXPECT_EQ(answer({.body = "[]"}, false).target, "/devices?top=7&api-version=2021-04-12");
 
   Outcome<> deleted;
   client.async_delete_device("d1", "", deleted.callback());
@@ -633,6 +636,27 @@ TEST_F(ServiceClientTest, AnHttpErrorCarriesCodeTextAndTrackingId) {
   answer(refusal, false);
   EXPECT_TRUE(denied.failed(errc::clock_wrong));
   EXPECT_THAT(denied.why->message(), HasSubstr("120 minutes behind"));
+}
+
+TEST_F(ServiceClientTest, TheHubsTimeIsToldWhateverItAnswers) {
+  service_client client = make(options());
+  const WallTime there(seconds(1'600'000'000));
+  for (const int status : {200, 401}) {
+    Outcome<wall_time> told;
+    client.async_hub_time(told.callback());
+    http::Response response{.status = status, .body = "{}"};
+    response.headers.add("Date", http::http_date(there));
+    EXPECT_EQ(answer(response, status == 200).method, "GET");
+    ASSERT_TRUE(told.ok()) << status;
+    EXPECT_EQ(told.value(), there);
+  }
+  Outcome<wall_time> without, refused;
+  client.async_hub_time(without.callback());
+  answer({.status = 200, .body = "{}"}, false);
+  EXPECT_TRUE(without.failed(errc::protocol_error));
+  client.async_hub_time(refused.callback());
+  answer({.status = 503}, false);
+  EXPECT_TRUE(refused.failed(errc{503000}));
 }
 
 TEST_F(ServiceClientTest, AnUnansweredChangeIsUnknownAndAnUnansweredReadIsRepeated) {

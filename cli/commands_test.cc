@@ -10,6 +10,7 @@
 namespace linarite::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -69,6 +70,20 @@ TEST_F(Commands, AHubOnAnotherTimeGetsATokenForIt) {
   EXPECT_EQ(run({"hub", "device-identity", "show", "-d", "d1", "-o", "none"}), "");
   const auto token = wire::parse_sas_token(*request(2).headers.find("Authorization"));
   EXPECT_GT(token->expiry, hub_time);
+}
+
+TEST_F(Commands, SoDoMessages) {
+  will_refuse_tokens(1);
+  http::Response late = refusal(401, "IotHubUnauthorizedAccess", "Unauthorized");
+  late.headers.add("Date", http::http_date(SystemClock().wall() + std::chrono::hours(5)));
+  will_answer(late);
+  EXPECT_EQ(run({"device", "c2d-message", "send", "-d", "d1"}), "");
+  EXPECT_EQ(messages().size(), 1U);
+  // Of a hub that does not tell its time the refusal stands, with what the SDK says of it.
+  will_refuse_tokens(1);
+  EXPECT_THAT(run({"device", "c2d-message", "send", "-d", "d1"}),
+              AllOf(StartsWith("exit 1: IotHubUnauthorizedAccess: "), HasSubstr("clock")));
+  EXPECT_EQ(messages().size(), 1U);
 }
 
 TEST_F(Commands, AHubThatIsBehindGetsATokenThatIsGoodHereToo) {

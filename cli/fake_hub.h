@@ -62,9 +62,11 @@ class FakeConnection final : public net::StreamHandler {
 class FakeAmqpConnection final : public net::StreamHandler {
  public:
   using React = std::function<void(sdk::FakeAmqpHub&)>;
-  FakeAmqpConnection(net::Stream& stream, React react)
+  FakeAmqpConnection(net::Stream& stream, bool takes_tokens, React react)
       : react_(std::move(react)),
-        hub_(stream.loop().clock(), [&stream](const Bytes& bytes) { stream.send(bytes); }) {}
+        hub_(stream.loop().clock(), [&stream](const Bytes& bytes) { stream.send(bytes); }) {
+    if (!takes_tokens) hub_.cbs_status = 401;
+  }
 
   void on_bytes(ByteView bytes) override {
     hub_.receive(bytes);
@@ -101,7 +103,8 @@ class FakeHubTest : public ::testing::Test {
                     http([this](const auto& request) { return answer_admin(request); }));
     amqp_ = listen("amqps", tls, [this](net::Stream& stream) {
       return std::make_unique<FakeAmqpConnection>(
-          stream, [this, settled = size_t{0}, decided = size_t{0}](sdk::FakeAmqpHub& hub) mutable {
+          stream, takes_tokens(),
+          [this, settled = size_t{0}, decided = size_t{0}](sdk::FakeAmqpHub& hub) mutable {
             answer_amqp(hub, settled, decided);
           });
     });
@@ -130,6 +133,11 @@ class FakeHubTest : public ::testing::Test {
   void will_reject(amqp::Error why) {
     const std::lock_guard lock(mutex_);
     rejections_.push_back(std::move(why));
+  }
+  // Refuses the tokens of the next `count` AMQP connections.
+  void will_refuse_tokens(size_t count) {
+    const std::lock_guard lock(mutex_);
+    refused_connections_ = count;
   }
   // Gives the next batches of feedback, in this order, to whoever asks.
   void will_report(std::vector<wire::FeedbackRecord> records) {
@@ -209,6 +217,12 @@ class FakeHubTest : public ::testing::Test {
     }
     return admin_pages_(request);
   }
+  bool takes_tokens() {
+    const std::lock_guard lock(mutex_);
+    if (refused_connections_ == 0) return true;
+    --refused_connections_;
+    return false;
+  }
   void answer_amqp(sdk::FakeAmqpHub& hub, size_t& settled, size_t& decided) {
     const std::lock_guard lock(mutex_);
     for (; settled < hub.messages.size(); ++settled) {
@@ -261,6 +275,7 @@ class FakeHubTest : public ::testing::Test {
   std::deque<http::Response> answers_;
   std::vector<http::Request> requests_;
   std::deque<amqp::Error> rejections_;
+  size_t refused_connections_ = 0;
   std::deque<std::vector<wire::FeedbackRecord>> reports_;
   std::vector<amqp::Message> messages_;
   std::vector<std::string> decisions_;

@@ -1,6 +1,8 @@
 // Why a command failed: one line for standard error, and the exit code.
 #pragma once
 
+#include <linarite/error.h>
+
 #include <expected>
 #include <string>
 #include <utility>
@@ -19,6 +21,10 @@ struct Failure {
   Failure(std::string text, int code = kExitFailed) : message(std::move(text)), exit_code(code) {}
   // NOLINTNEXTLINE(google-explicit-constructor): every Error of the libraries may end a command.
   Failure(Error error) : message(std::move(error.message)) {}
+  // "DeviceNotFound: text (404001, tracking id t)": of a hub's refusal its name, number and
+  // tracking id, as far as they are known. On one line.
+  // NOLINTNEXTLINE(google-explicit-constructor): as above.
+  Failure(const linarite::error& why);
 };
 
 template <class T>

@@ -1,10 +1,11 @@
-// A hub for tests of commands: both listeners of a real one, with answers that the test gives, and
-// a data directory with its control file.
+// A hub for tests of commands: the listeners of a real one that commands speak to, with answers
+// that the test gives, and a data directory with its control file.
 #pragma once
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -21,6 +22,7 @@
 #include "http/server_connection.h"
 #include "net/listener.h"
 #include "net/test_peers.h"
+#include "sdk/fake_amqp_hub.h"
 #include "wire/control_file.h"
 
 namespace linarite::cli {
@@ -56,6 +58,27 @@ class FakeConnection final : public net::StreamHandler {
   http::ServerConnection engine_;
 };
 
+// The same for AMQP: after whatever came, `react` may say something.
+class FakeAmqpConnection final : public net::StreamHandler {
+ public:
+  using React = std::function<void(sdk::FakeAmqpHub&)>;
+  FakeAmqpConnection(net::Stream& stream, bool takes_tokens, React react)
+      : react_(std::move(react)),
+        hub_(stream.loop().clock(), [&stream](const Bytes& bytes) { stream.send(bytes); }) {
+    if (!takes_tokens) hub_.cbs_status = 401;
+  }
+
+  void on_bytes(ByteView bytes) override {
+    hub_.receive(bytes);
+    react_(hub_);
+  }
+  void on_closed(net::CloseReason) override {}
+
+ private:
+  const React react_;
+  sdk::FakeAmqpHub hub_;
+};
+
 inline http::Response json_answer(std::string body, int status = 200) {
   http::Response out{.status = status};
   out.headers.add("Content-Type", "application/json; charset=utf-8");
@@ -72,11 +95,21 @@ class FakeHubTest : public ::testing::Test {
     char name[] = "/tmp/linarite-cli-XXXXXX";
     directory_ = ::mkdtemp(name);
     loops_.start();
-    rest_ = listen("https", *net::TlsServerContext::create(net::testing::server_options()),
-                   [this](const http::Request& request) { return answer_rest(request); });
+    const std::shared_ptr<const net::TlsEndpoint> tls =
+        *net::TlsServerContext::create(net::testing::server_options());
+    rest_ =
+        listen("https", tls, http([this](const auto& request) { return answer_rest(request); }));
     admin_ = listen("admin", nullptr,
-                    [this](const http::Request& request) { return answer_admin(request); });
+                    http([this](const auto& request) { return answer_admin(request); }));
+    amqp_ = listen("amqps", tls, [this](net::Stream& stream) {
+      return std::make_unique<FakeAmqpConnection>(
+          stream, takes_tokens(),
+          [this, settled = size_t{0}, decided = size_t{0}](sdk::FakeAmqpHub& hub) mutable {
+            answer_amqp(hub, settled, decided);
+          });
+    });
     const wire::ControlFile control = {.host = "hub.test",
+                                       .amqp_port = amqp_->port(),
                                        .https_port = rest_->port(),
                                        .admin_port = admin_->port(),
                                        .token = kToken,
@@ -86,6 +119,7 @@ class FakeHubTest : public ::testing::Test {
   ~FakeHubTest() override {
     rest_.reset();
     admin_.reset();
+    amqp_.reset();
     loops_.stop();
     std::filesystem::remove_all(directory_);
   }
@@ -94,6 +128,32 @@ class FakeHubTest : public ::testing::Test {
   void will_answer(http::Response response) {
     const std::lock_guard lock(mutex_);
     answers_.push_back(std::move(response));
+  }
+  // Refuses the next message that is sent; otherwise messages are taken.
+  void will_reject(amqp::Error why) {
+    const std::lock_guard lock(mutex_);
+    rejections_.push_back(std::move(why));
+  }
+  // Refuses the tokens of the next `count` AMQP connections.
+  void will_refuse_tokens(size_t count) {
+    const std::lock_guard lock(mutex_);
+    refused_connections_ = count;
+  }
+  // Gives the next batches of feedback, in this order, to whoever asks.
+  void will_report(std::vector<wire::FeedbackRecord> records) {
+    const std::lock_guard lock(mutex_);
+    reports_.push_back(std::move(records));
+  }
+  std::vector<amqp::Message> messages() {
+    const std::lock_guard lock(mutex_);
+    return messages_;
+  }
+  // The first `count` decisions about batches, as "accepted 0": they may come after a command's
+  // end.
+  std::vector<std::string> decisions(size_t count) {
+    std::unique_lock lock(mutex_);
+    decided_.wait_for(lock, std::chrono::seconds(30), [&] { return decisions_.size() >= count; });
+    return decisions_;
   }
   // Runs a command on this hub; what it would print, or "exit CODE: why".
   std::string run(std::vector<std::string> words) {
@@ -125,12 +185,12 @@ class FakeHubTest : public ::testing::Test {
   // Answers of the admin listener; a test may replace it.
   std::function<http::Response(const http::Request&)> admin_pages_ =
       [](const http::Request& request) {
-        if (request.target == "/ca.pem") {
-          return http::Response{.body =
-                                    net::to_pem(net::testing::TestCertificates::get().ca.get())};
-        }
+        if (request.target == "/ca.pem") return ca();
         return json_answer(policies(SystemClock().wall()));
       };
+  static http::Response ca() {
+    return {.body = net::to_pem(net::testing::TestCertificates::get().ca.get())};
+  }
   static std::string policies(WallTime time) {
     return R"({"hostName":"hub.test","time":")" + iso8601(time) +
            R"(","policies":[{"keyName":"iothubowner","primaryKey":")" + kKey +
@@ -157,19 +217,50 @@ class FakeHubTest : public ::testing::Test {
     }
     return admin_pages_(request);
   }
+  bool takes_tokens() {
+    const std::lock_guard lock(mutex_);
+    if (refused_connections_ == 0) return true;
+    --refused_connections_;
+    return false;
+  }
+  void answer_amqp(sdk::FakeAmqpHub& hub, size_t& settled, size_t& decided) {
+    const std::lock_guard lock(mutex_);
+    for (; settled < hub.messages.size(); ++settled) {
+      messages_.push_back(hub.messages[settled].message);
+      if (rejections_.empty()) {
+        hub.settle(settled, amqp::DeliveryState::accepted());
+      } else {
+        hub.settle(settled, amqp::DeliveryState::rejected(std::move(rejections_.front())));
+        rejections_.pop_front();
+      }
+    }
+    while (!reports_.empty() && hub.feedback_credit() > 0) {
+      hub.send_feedback(reports_.front());
+      reports_.pop_front();
+    }
+    for (; decided < hub.feedback_outcomes.size(); ++decided) {
+      decisions_.push_back(hub.feedback_outcomes[decided] + " " +
+                           std::to_string(hub.feedback_decided[decided]));
+    }
+    decided_.notify_all();
+  }
+
+  using MakeHandler = std::function<std::unique_ptr<net::StreamHandler>(net::Stream&)>;
+  static MakeHandler http(FakeConnection::Answer answer) {
+    return [answer = std::move(answer)](net::Stream& stream) {
+      return std::make_unique<FakeConnection>(stream, answer);
+    };
+  }
   std::unique_ptr<net::Listener> listen(const char* name,
                                         std::shared_ptr<const net::TlsEndpoint> tls,
-                                        FakeConnection::Answer answer) {
+                                        MakeHandler make_handler) {
     net::ListenerOptions options;
     options.name = name;
     options.addresses = {"127.0.0.1"};
     options.tls = std::move(tls);
-    auto opened = net::Listener::open(
-        loops_, std::move(options), net::ConnectionBudget::create({100, 0}),
-        [answer = std::move(answer)](net::Stream& stream) {
-          return std::make_unique<FakeConnection>(stream, answer);
-        },
-        log_);
+    auto opened =
+        net::Listener::open(loops_, std::move(options), net::ConnectionBudget::create({100, 0}),
+                            std::move(make_handler), log_);
     EXPECT_TRUE(opened);
     (*opened)->start();
     return std::move(*opened);
@@ -178,11 +269,17 @@ class FakeHubTest : public ::testing::Test {
   SystemClock clock_;
   Logger log_ = Logger::none();
   net::LoopGroup loops_{1, clock_, net::TimerDrive::kSystem};
-  std::unique_ptr<net::Listener> rest_, admin_;
+  std::unique_ptr<net::Listener> rest_, admin_, amqp_;
   std::mutex mutex_;
   // Guarded by mutex_.
   std::deque<http::Response> answers_;
   std::vector<http::Request> requests_;
+  std::deque<amqp::Error> rejections_;
+  size_t refused_connections_ = 0;
+  std::deque<std::vector<wire::FeedbackRecord>> reports_;
+  std::vector<amqp::Message> messages_;
+  std::vector<std::string> decisions_;
+  std::condition_variable decided_;
 };
 
 }  // namespace linarite::cli

@@ -1,53 +1,34 @@
 #include "cli/feedback_watch.h"
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <utility>
 
-#include "base/text.h"
-
 namespace linarite::cli {
-namespace {
 
-namespace json = boost::json;
-
-std::string_view text_of(const json::object& record, const char* name) {
-  const auto* value = record.if_contains(name);
-  const auto* text = value == nullptr ? nullptr : value->if_string();
-  return text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
+bool FeedbackWatch::asked_for(const feedback_record& record) const {
+  return (!filter_.device_id || record.device_id == *filter_.device_id) &&
+         (!filter_.message_id || record.message_id == *filter_.message_id);
 }
 
-}  // namespace
-
-bool FeedbackWatch::asked_for(const json::object& record) const {
-  const auto fits = [&](const Text& wanted, const char* name) {
-    return !wanted || text_of(record, name) == *wanted;
-  };
-  return fits(filter_.device_id, "deviceId") && fits(filter_.message_id, "originalMessageId");
-}
-
-FeedbackWatch::Actions FeedbackWatch::on_batch(std::string token, const json::array& records) {
+FeedbackWatch::Actions FeedbackWatch::on_batch(BatchNumber batch,
+                                               const std::vector<feedback_record>& records) {
   Actions out;
-  pause_ = kPauseMin;
   if (takes_.size() + shown_.size() > kNotedMax) {
     takes_.clear();
     shown_.clear();
   }
-  const bool all_asked_for = std::ranges::all_of(records, [&](const json::value& one) {
-    return !one.is_object() || asked_for(one.get_object());
-  });
+  const bool all_asked_for =
+      std::ranges::all_of(records, [&](const feedback_record& one) { return asked_for(one); });
   int takes = 0;
-  for (const json::value& value : records) {
-    const auto* record = value.if_object();
-    if (record == nullptr) continue;
-    const std::string text = json::serialize(*record);
-    if (!asked_for(*record)) {
+  for (const feedback_record& record : records) {
+    const std::string text = to_json(record);
+    if (!asked_for(record)) {
       takes = std::max(takes, ++takes_[text]);
       continue;
     }
     const bool is_new = !shown_.contains(text);
     if (is_new && !out.done) {
-      out.show.push_back(*record);
+      out.show.push_back(record);
       out.done = filter_.message_id.has_value();
     }
     // A record of a mixed batch comes again; that of another does not.
@@ -58,9 +39,9 @@ FeedbackWatch::Actions FeedbackWatch::on_batch(std::string token, const json::ar
     }
   }
   if (all_asked_for) {
-    out.complete.push_back(std::move(token));
+    out.complete.push_back(batch);
   } else {
-    hold(std::move(token), out);
+    hold(batch, out);
   }
   if (out.done || takes > kTakesMax) {
     out.give_back.insert(out.give_back.end(), held_.begin(), held_.end());
@@ -73,18 +54,11 @@ FeedbackWatch::Actions FeedbackWatch::on_batch(std::string token, const json::ar
   return out;
 }
 
-void FeedbackWatch::hold(std::string token, Actions& out) {
-  held_.push_back(std::move(token));
+void FeedbackWatch::hold(BatchNumber batch, Actions& out) {
+  held_.push_back(batch);
   if (held_.size() <= kHeldMax) return;
-  out.give_back.push_back(std::move(held_.front()));
+  out.give_back.push_back(held_.front());
   held_.pop_front();
-}
-
-FeedbackWatch::Actions FeedbackWatch::on_nothing() {
-  Actions out;
-  out.pause = pause_;
-  pause_ = std::min(pause_ * 3 / 2, kPauseMax);
-  return out;
 }
 
 }  // namespace linarite::cli

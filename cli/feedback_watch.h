@@ -12,8 +12,9 @@
 // A pure state machine: what came in, what to do out.
 #pragma once
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
+#include <linarite/feedback.h>
+
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <unordered_map>
@@ -27,8 +28,6 @@ namespace linarite::cli {
 
 class FeedbackWatch {
  public:
-  static constexpr Duration kPauseMin = std::chrono::milliseconds(100);
-  static constexpr Duration kPauseMax = std::chrono::seconds(1);
   static constexpr Duration kRestMin = std::chrono::seconds(60);
   static constexpr Duration kRestMax = std::chrono::minutes(15);
   static constexpr int kTakesMax = 4;
@@ -42,27 +41,28 @@ class FeedbackWatch {
   };
   explicit FeedbackWatch(Filter filter) : filter_(std::move(filter)) {}
 
+  // By which the caller knows a batch; never used twice.
+  using BatchNumber = uint64_t;
+
   // To be done in this order.
   struct Actions {
-    std::vector<boost::json::object> show;  // Records, each once.
-    std::vector<std::string> complete;      // Lock tokens.
-    std::vector<std::string> give_back;     // Lock tokens.
-    Duration pause{0};                      // Before the hub is asked again.
+    std::vector<feedback_record> show;  // Each once.
+    std::vector<BatchNumber> complete;
+    std::vector<BatchNumber> give_back;
+    Duration pause{0};  // Before the next batch is asked for.
     bool done = false;
   };
-  Actions on_batch(std::string token, const boost::json::array& records);
-  Actions on_nothing();
-  // The search ends for another reason: what to give back.
-  std::vector<std::string> held() const { return {held_.begin(), held_.end()}; }
+  Actions on_batch(BatchNumber batch, const std::vector<feedback_record>& records);
+  // What is neither completed nor given back yet.
+  std::vector<BatchNumber> held() const { return {held_.begin(), held_.end()}; }
 
  private:
-  bool asked_for(const boost::json::object& record) const;
-  void hold(std::string token, Actions& out);
+  bool asked_for(const feedback_record& record) const;
+  void hold(BatchNumber batch, Actions& out);
 
   const Filter filter_;
-  Duration pause_ = kPauseMin;
   Duration rest_ = kRestMin;
-  std::deque<std::string> held_;
+  std::deque<BatchNumber> held_;
   std::unordered_map<std::string, int> takes_;  // Of others' records, by their text.
   std::unordered_set<std::string> shown_;       // Of mixed batches.
 };

@@ -53,19 +53,18 @@ Outcome<json::value> sas_of_connection_string(Session& session) {
   const wire::Identity& identity = parsed->identity;
   if (!identity.device_id.empty()) audience += "/devices/" + identity.device_id;
   if (identity.is_module()) audience += "/modules/" + identity.module_id;
-  return sas(audience, parsed->key, parsed->policy, session.loop().clock().wall(),
-             session.arguments());
+  return sas(audience, parsed->key, parsed->policy, session.clock().wall(), session.arguments());
 }
 
 Outcome<json::value> sas_of_device(Session& session) {
-  const auto hub = session.rest();
+  const auto hub = session.service();
   if (!hub) return std::unexpected(hub.error());
-  const auto device = fetch_identity(**hub, *session.arguments().device_id);
+  const std::string& id = *session.arguments().device_id;
+  const auto device = (*hub)->ask([&](auto& client) { return client.get_device(id); });
   if (!device) return std::unexpected(device.error());
   const auto key = device_key(*device, wants_secondary(session.arguments()));
   if (!key) return failed("this device does not support SAS authentication");
-  const std::string audience = (*hub)->host() + "/devices/" + *session.arguments().device_id;
-  return sas(audience, *key, "", (*hub)->hub_time(), session.arguments());
+  return sas((*hub)->host() + "/devices/" + id, *key, "", (*hub)->hub_time(), session.arguments());
 }
 
 // A connection string has one policy with one key.
@@ -74,14 +73,14 @@ Outcome<json::value> sas_of_login(Session& session) {
   if (wants_secondary(arguments)) {
     return misused("--key-type: a connection string has one key only");
   }
-  const auto hub = session.rest();
+  const auto hub = session.service();
   if (!hub) return std::unexpected(hub.error());
-  const PolicyKey& own = (*hub)->key();
-  if (own.key.empty()) return failed("the connection string has no SharedAccessKey");
-  if (arguments.policy_name && !equal_ignoring_case(*arguments.policy_name, own.policy)) {
+  const shared_access_key* const own = (*hub)->key();
+  if (own == nullptr) return failed("the connection string has no SharedAccessKey");
+  if (arguments.policy_name && !equal_ignoring_case(*arguments.policy_name, own->policy)) {
     return misused("--policy-name: the connection string is that of another policy");
   }
-  return sas((*hub)->host(), own.key, own.policy, (*hub)->hub_time(), arguments);
+  return sas((*hub)->host(), own->key, own->policy, (*hub)->hub_time(), arguments);
 }
 
 }  // namespace

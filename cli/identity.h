@@ -1,7 +1,8 @@
-// Device identities as the REST API shows them (service-protocol 5.2), and changes to them.
+// Changes to device identities, and how they are shown.
 #pragma once
 
-#include <boost/json/array.hpp>
+#include <linarite/registry.h>
+
 #include <boost/json/object.hpp>
 #include <functional>
 #include <optional>
@@ -11,40 +12,35 @@
 #include "base/random.h"
 #include "cli/arguments.h"
 #include "cli/failure.h"
-#include "cli/rest_client.h"
+#include "cli/service.h"
 
 namespace linarite::cli {
 
-Outcome<boost::json::object> fetch_identity(RestClient& hub, std::string_view device_id);
-
 // The key of a device with SAS authentication, else nothing.
-std::optional<std::string> device_key(const boost::json::object& identity, bool secondary);
+std::optional<std::string> device_key(const device& device, bool secondary);
 
-// The body of a create, from the flags.
-Outcome<boost::json::object> new_identity(const Arguments& arguments);
+// What create is to make, from the flags.
+Outcome<device> new_device(const Arguments& arguments);
 
-// Applies the flags, then each --set, to an identity that was fetched.
-Outcome<void> apply_flags(const Arguments& arguments, boost::json::object& identity);
-// `path=value`: names between dots; members on the way must be objects. A value that is JSON is
-// taken as that, anything else as text.
-Outcome<void> apply_set(std::string_view assignment, boost::json::object& identity);
+// Applies the flags, then each --set.
+Outcome<void> apply_flags(const Arguments& arguments, device& device);
+// `path=value`: names between dots, as the REST API shows a device. A value that is JSON is taken
+// as that, anything else as text. Fails for a path that a device does not have.
+Outcome<void> apply_set(std::string_view assignment, device& device);
 
 // primary, secondary, both: new random keys; swap.
-Outcome<void> renew_keys(std::string_view which, Random& random, boost::json::object& identity);
+Outcome<void> renew_keys(std::string_view which, Random& random, device& device);
 
 // Fetches, changes and writes an identity, so that no change of another is lost: written only if it
 // is still what was fetched, else once more from the beginning. With `etag`, it must have that one
 // ('*': whatever it is).
-using IdentityChange = std::function<Outcome<void>(boost::json::object&)>;
-Outcome<boost::json::object> change_identity(RestClient& hub, std::string_view device_id,
-                                             const Text& etag, const IdentityChange& change);
+using DeviceChange = std::function<Outcome<void>(device&)>;
+Outcome<device> change_device(Service& hub, const std::string& device_id, const Text& etag,
+                              const DeviceChange& change);
 
-Outcome<boost::json::object> add_identity(RestClient& hub, const boost::json::object& identity);
-Outcome<void> remove_identity(RestClient& hub, std::string_view device_id,
-                              const std::string& if_match);
-Outcome<boost::json::array> fetch_identities(RestClient& hub, int64_t top);
-
+// As the REST API shows it, and with the hub that it belongs to, as az does.
+boost::json::object shown(const device& device, const std::string& host);
 // What az's list shows of a device: no keys.
-boost::json::object listed(const boost::json::object& identity);
+boost::json::object listed(const device& device);
 
 }  // namespace linarite::cli

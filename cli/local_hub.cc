@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cli/admin_call.h"
 #include "cli/files.h"
+#include "cli/output.h"
 #include "wire/json_text.h"
 #include "wire/percent.h"
 
@@ -70,12 +72,7 @@ json::object PolicyEntry::json() const {
           {"secondaryKey", secondary_key}};
 }
 
-LocalHub::LocalHub(net::AsioLoop& loop, std::filesystem::path directory, wire::ControlFile control)
-    : directory_(std::move(directory)),
-      control_(std::move(control)),
-      http_(loop, {.host = "127.0.0.1", .port = control_.admin_port}, "127.0.0.1") {}
-
-Outcome<LocalHub> LocalHub::find(net::AsioLoop& loop, std::filesystem::path directory) {
+Outcome<LocalHub> LocalHub::find(std::filesystem::path directory) {
   const std::filesystem::path path = directory / wire::kControlFileName;
   std::error_code error;
   if (!std::filesystem::exists(path, error) && error != std::errc::permission_denied) {
@@ -85,13 +82,13 @@ Outcome<LocalHub> LocalHub::find(net::AsioLoop& loop, std::filesystem::path dire
   if (!text) return std::unexpected(text.error());
   auto control = wire::parse_control_file(*text);
   if (!control) return failed(path.string() + ": " + control.error().message);
-  return LocalHub(loop, std::move(directory), *std::move(control));
+  return LocalHub(std::move(directory), *std::move(control));
 }
 
 Outcome<http::Response> LocalHub::call(std::string method, std::string target) {
   http::Request request{.method = std::move(method), .target = std::move(target)};
   request.headers.add("Authorization", "Bearer " + control_.token);
-  auto response = http_.call(std::move(request));
+  auto response = call_admin(control_.admin_port, std::move(request));
   // A hub that was killed leaves its control file.
   if (!response) return failed(none_runs(directory_));
   if (response->status == 401) {

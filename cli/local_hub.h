@@ -6,12 +6,13 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
 #include "cli/arguments.h"
 #include "cli/failure.h"
-#include "cli/http_client.h"
+#include "http/response.h"
 #include "wire/control_file.h"
 
 namespace linarite::cli {
@@ -35,7 +36,7 @@ struct PolicyEntry {
 class LocalHub {
  public:
   // Reads the control file; does not connect yet.
-  static Outcome<LocalHub> find(net::AsioLoop& loop, std::filesystem::path directory);
+  static Outcome<LocalHub> find(std::filesystem::path directory);
 
   const wire::ControlFile& control() const { return control_; }
   // Who vouches for the hub's certificate; empty if it is one of those that the machine trusts.
@@ -57,12 +58,12 @@ class LocalHub {
   Outcome<Health> health();
 
  private:
-  LocalHub(net::AsioLoop& loop, std::filesystem::path directory, wire::ControlFile control);
+  LocalHub(std::filesystem::path directory, wire::ControlFile control)
+      : directory_(std::move(directory)), control_(std::move(control)) {}
   Outcome<http::Response> call(std::string method, std::string target);
 
   std::filesystem::path directory_;
   wire::ControlFile control_;
-  HttpClient http_;
 };
 
 // The policy of that name. Names compare without regard to case, as az's do; no two differ in it.

@@ -4,12 +4,10 @@
 #include <cstdlib>
 #include <utility>
 
-#include "wire/connection_string.h"
+#include "cli/output.h"
 
 namespace linarite::cli {
 namespace {
-
-constexpr uint16_t kHttpsPort = 443;
 
 Text find_login(const Arguments& arguments) {
   if (arguments.login) return arguments.login;
@@ -25,19 +23,10 @@ Session::Session(Arguments arguments, ServerHooks& hooks)
     : arguments_(std::move(arguments)), hooks_(hooks), login_(find_login(arguments_)) {}
 
 Outcome<void> Session::open_login() {
-  auto parsed = wire::parse_service_connection_string(*login_);
-  if (!parsed) return std::unexpected(parsed.error());
-  auto client = RestClient::create(loop_,
-                                   {.host = parsed->host_name,
-                                    .address = parsed->host_name,
-                                    .port = kHttpsPort,
-                                    .roots_pem = {}},
-                                   {.policy = std::move(parsed->policy),
-                                    .key = std::move(parsed->key),
-                                    .token = std::move(parsed->signature)},
-                                   Duration(0));
-  if (!client) return std::unexpected(client.error());
-  rest_.emplace(*std::move(client));
+  linarite::error problem;
+  auto identity = service_identity::parse(*login_, problem);
+  if (problem) return std::unexpected(Failure(problem));
+  service_.emplace(std::move(identity), endpoint_options{}, clock_, std::chrono::milliseconds(0));
   return {};
 }
 
@@ -49,31 +38,32 @@ Outcome<void> Session::open_local() {
   auto roots = local_->ca_pem();
   if (!roots) return std::unexpected(roots.error());
   const wire::ControlFile& control = local_->control();
-  auto client = RestClient::create(loop_,
-                                   {.host = control.host,
-                                    .address = control.address,
-                                    .port = control.https_port,
-                                    .roots_pem = *std::move(roots)},
-                                   {.policy = owner->name, .key = owner->primary_key},
-                                   policies->hub_time - clock_.wall());
-  if (!client) return std::unexpected(client.error());
-  rest_.emplace(*std::move(client));
+  service_.emplace(
+      service_identity{
+          .host_name = control.host,
+          .credential = shared_access_key{.key = owner->primary_key, .policy = owner->name}},
+      endpoint_options{.host = control.address,
+                       .port = control.amqp_port,
+                       .https_port = control.https_port,
+                       .ca_pem = *std::move(roots)},
+      clock_,
+      std::chrono::duration_cast<std::chrono::milliseconds>(policies->hub_time - clock_.wall()));
   return {};
 }
 
-Outcome<RestClient*> Session::rest() {
-  if (!rest_) {
+Outcome<Service*> Session::service() {
+  if (!service_) {
     const auto opened = login_ ? open_login() : open_local();
     if (!opened) return std::unexpected(opened.error());
   }
-  return &*rest_;
+  return &*service_;
 }
 
 Outcome<LocalHub*> Session::local() {
   if (!local_) {
     auto directory = data_directory(arguments_);
     if (!directory) return std::unexpected(directory.error());
-    auto found = LocalHub::find(loop_, *std::move(directory));
+    auto found = LocalHub::find(*std::move(directory));
     if (!found) return std::unexpected(found.error());
     local_.emplace(*std::move(found));
   }

@@ -2,16 +2,17 @@
 #pragma once
 
 #include <boost/json/value.hpp>
-#include <memory>
+#include <functional>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/random.h"
 #include "cli/arguments.h"
 #include "cli/failure.h"
 #include "cli/local_hub.h"
-#include "cli/rest_client.h"
-#include "net/asio_loop.h"
+#include "cli/service.h"
 
 namespace linarite::cli {
 
@@ -27,14 +28,14 @@ class Session {
   Session(Arguments arguments, ServerHooks& hooks);
 
   const Arguments& arguments() const { return arguments_; }
-  net::AsioLoop& loop() { return loop_; }
+  const Clock& clock() const { return clock_; }
   Random& random() { return random_; }
   ServerHooks& hooks() { return hooks_; }
 
-  // The hub's REST API, found by --login, else --data, else LINARITE_CONNECTION_STRING, else the
+  // The hub's service API, found by --login, else --data, else LINARITE_CONNECTION_STRING, else the
   // default data directory; of a local hub with the policy iothubowner. Each hub is looked for
   // once.
-  Outcome<RestClient*> rest();
+  Outcome<Service*> service();
   // The hub of the data directory.
   Outcome<LocalHub*> local();
   // Its policies, fresh.
@@ -45,7 +46,7 @@ class Session {
 
   // Shows one of many results that come over time, at once.
   void show_item(const boost::json::value& item);
-  // A word to the person at the terminal; never a result.
+  // A word to the person at the terminal; never a result. Any thread.
   static void tell(std::string_view line);
 
  private:
@@ -57,9 +58,8 @@ class Session {
   Text login_;
   SystemClock clock_;
   SystemRandom random_;
-  net::AsioLoop loop_{clock_, net::TimerDrive::kSystem};
   std::optional<LocalHub> local_;
-  std::optional<RestClient> rest_;
+  std::optional<Service> service_;
 };
 
 }  // namespace linarite::cli

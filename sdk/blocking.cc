@@ -193,7 +193,11 @@ void service_client::delete_device(std::string device_id, std::string etag, std:
 }
 
 std::vector<device> service_client::list_devices(std::stop_token stop) {
-  return LINARITE_DEMAND(std::vector<device>, start_list);
+  return list_devices(linarite::service_client::list_maximum, std::move(stop));
+}
+
+std::vector<device> service_client::list_devices(std::size_t maximum, std::stop_token stop) {
+  return LINARITE_DEMAND(std::vector<device>, start_list, maximum);
 }
 
 std::uint64_t service_client::purge(std::string device_id, std::stop_token stop) {
@@ -206,6 +210,10 @@ linarite::registry_statistics service_client::registry_statistics(std::stop_toke
 
 std::uint64_t service_client::connected_devices(std::stop_token stop) {
   return LINARITE_DEMAND(std::uint64_t, start_connected_devices);
+}
+
+wall_time service_client::hub_time(std::stop_token stop) {
+  return LINARITE_DEMAND(wall_time, start_hub_time);
 }
 
 #undef LINARITE_DEMAND

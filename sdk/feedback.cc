@@ -5,6 +5,7 @@
 #include "sdk/feedback_link.h"
 #include "sdk/network.h"
 #include "sdk/service_session.h"
+#include "wire/service_json.h"
 
 namespace linarite {
 inline namespace v1 {
@@ -23,6 +24,17 @@ const char* to_string(feedback_status status) noexcept {
       return "purged";
   }
   return "unknown";
+}
+
+std::string to_json(const feedback_record& record) {
+  const wire::FeedbackRecord one{.original_message_id = record.message_id,
+                                 .enqueued = record.when,
+                                 .status = static_cast<wire::FeedbackStatus>(record.status),
+                                 .device_id = record.device_id,
+                                 .device_generation_id = record.device_generation_id,
+                                 .module_id = record.module_id};
+  const std::string list = wire::feedback_json({&one, 1});
+  return list.substr(1, list.size() - 2);
 }
 
 feedback_batch::feedback_batch() noexcept = default;

@@ -11,6 +11,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto again = sdk::parse_device(sdk::device_request_json(*device));
     if (!again || again->device_id != device->device_id) __builtin_trap();
   }
+  error problem;
+  if (const device shown = device::from_json(text, problem); !problem) {
+    if (device::from_json(to_json(shown), problem) != shown || problem) __builtin_trap();
+  }
   (void)sdk::parse_device_list(text);
   (void)sdk::parse_registry_statistics(text);
   (void)sdk::parse_count(text, "totalMessagesPurged");

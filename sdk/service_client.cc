@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "http/http_date.h"
 #include "sdk/failure.h"
 #include "sdk/network.h"
 #include "sdk/registry_json.h"
@@ -149,10 +150,10 @@ void service_client::start_delete(const session_pointer& session, id_type id, st
       });
 }
 
-void service_client::start_list(const session_pointer& session, id_type id,
+void service_client::start_list(const session_pointer& session, id_type id, std::size_t maximum,
                                 detail::completion<std::vector<device>> done) {
-  call(session, id, {.method = "GET", .path = "/devices?top=1000"}, std::move(done),
-       sdk::parse_device_list);
+  call(session, id, {.method = "GET", .path = "/devices?top=" + std::to_string(maximum)},
+       std::move(done), sdk::parse_device_list);
 }
 
 void service_client::start_purge(const session_pointer& session, id_type id, std::string device_id,
@@ -172,6 +173,22 @@ void service_client::start_connected_devices(const session_pointer& session, id_
                                              detail::completion<std::uint64_t> done) {
   call(session, id, {.method = "GET", .path = "/statistics/service"}, std::move(done),
        [](ByteView body) { return sdk::parse_count(body, "connectedDeviceCount"); });
+}
+
+// Whatever the hub answers, it answers with a Date (RFC 9110, 6.6.1).
+void service_client::start_hub_time(const session_pointer& session, id_type id,
+                                    detail::completion<wall_time> done) {
+  session->loop()->post([session, id, done = std::move(done)]() mutable {
+    session->rest().call(id, {.method = "GET", .path = "/statistics/service"},
+                         [done = std::move(done)](error why, const http::Response& response) {
+                           const auto date =
+                               http::parse_http_date(response.headers.find("Date").value_or(""));
+                           if (date) return done->complete(error(), *date);
+                           if (!why)
+                             why = error(errc::protocol_error, "the hub's answer has no date");
+                           done->complete(std::move(why), {});
+                         });
+  });
 }
 
 void service_client::start_close(const session_pointer& session, detail::completion<> done) {

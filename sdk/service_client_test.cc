@@ -5,10 +5,9 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
-#include "amqp/connection.h"
-#include "amqp/message.h"
 #include "http/http_date.h"
 #include "http/server_connection.h"
+#include "sdk/fake_amqp_hub.h"
 #include "sdk/fake_network.h"
 #include "wire/sas_token.h"
 #include "wire/service_json.h"
@@ -22,114 +21,16 @@ using ::testing::HasSubstr;
 
 constexpr const char* kKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-// A scripted hub at the other end of one AMQP stream: it lets everybody in and keeps what comes.
-class FakeAmqpHub {
+// The hub at the other end of one scripted stream.
+class ScriptedAmqpHub : public FakeAmqpHub {
  public:
-  FakeAmqpHub(ScriptedStream& stream, ManualLoop& loop)
-      : stream_(stream),
-        loop_(loop),
-        engine_(std::make_shared<const amqp::ConnectionOptions>(), loop.clock().now()) {}
-
-  void pump() {
-    // What events show lives in the bytes, until the engine is called again.
-    const Bytes bytes = stream_.take_sent();
-    engine_.receive(bytes, loop_.clock().now(), events_);
-    handle_events();
-    engine_.tick(loop_.clock().now(), events_);
-    handle_events();
-    flush();
-  }
-  void settle(size_t index, const amqp::DeliveryState& state) {
-    engine_.settle(sender_, messages.at(index).delivery_id, state);
-    flush();
-  }
-  void send_feedback(const std::vector<wire::FeedbackRecord>& records) {
-    amqp::Message message;
-    message.body_kind = amqp::BodyKind::kData;
-    message.data = {wire::feedback_json(records)};
-    Bytes payload;
-    amqp::write_message(message, payload);
-    ASSERT_TRUE(engine_.send(feedback_, "tag" + std::to_string(++tags_), payload));
-    flush();
-  }
-  uint32_t feedback_credit() const { return engine_.credit(feedback_); }
-  void detach_sender(amqp::Error error) {
-    engine_.detach(sender_, true, std::move(error));
-    flush();
-  }
-
-  struct Received {
-    uint32_t delivery_id;
-    amqp::Message message;
-  };
-  std::vector<Received> messages;
-  std::vector<std::string> feedback_outcomes;
-  int tokens = 0;
-  int32_t cbs_status = 200;
-  bool closed = false;
-  std::string sasl_mechanism;
+  ScriptedAmqpHub(ScriptedStream& stream, ManualLoop& loop)
+      : FakeAmqpHub(loop.clock(), [&stream](Bytes bytes) { stream.deliver(std::move(bytes)); }),
+        stream_(stream) {}
+  void pump() { receive(stream_.take_sent()); }
 
  private:
-  void handle_events() {
-    const amqp::Events events = std::exchange(events_, {});
-    for (const amqp::Event& event : events) handle(event);
-  }
-  void handle(const amqp::Event& event) {
-    if (const auto* sasl = std::get_if<amqp::SaslReceived>(&event)) {
-      sasl_mechanism = sasl->mechanism;
-      engine_.sasl_outcome(amqp::SaslCode::kOk, loop_.clock().now());
-    } else if (const auto* asked = std::get_if<amqp::LinkRequested>(&event)) {
-      accept(*asked);
-    } else if (const auto* message = std::get_if<amqp::MessageReceived>(&event)) {
-      take(*message);
-    } else if (const auto* update = std::get_if<amqp::DeliveryUpdated>(&event)) {
-      if (update->link != feedback_) return;
-      feedback_outcomes.emplace_back(update->state.kind == amqp::StateKind::kAccepted ? "accepted"
-                                                                                      : "released");
-    } else if (std::holds_alternative<amqp::Closed>(event)) {
-      closed = true;
-    }
-  }
-  void accept(const amqp::LinkRequested& asked) {
-    engine_.accept_link(asked.link,
-                        {.source = asked.attach->source, .target = asked.attach->target});
-    const bool from_client = asked.attach->role == amqp::Role::kSender;
-    const std::string address = from_client ? asked.attach->target->address.value_or("")
-                                            : asked.attach->source->address.value_or("");
-    if (from_client) engine_.grant_credit(asked.link, 100);
-    if (address == "$cbs") (from_client ? cbs_in_ : cbs_out_) = asked.link;
-    if (address == "/messages/devicebound") sender_ = asked.link;
-    if (address == "/messages/servicebound/feedback") feedback_ = asked.link;
-  }
-  void take(const amqp::MessageReceived& received) {
-    auto message = *amqp::decode_message(received.payload);
-    if (received.link != cbs_in_) {
-      messages.push_back({received.delivery_id, std::move(message)});
-      return;
-    }
-    ++tokens;
-    engine_.settle(cbs_in_, received.delivery_id, amqp::DeliveryState::accepted());
-    amqp::Message reply;
-    reply.properties.correlation_id = message.properties.message_id;
-    reply.application_properties = amqp::Value::map(
-        {amqp::Value::string("status-code"), amqp::Value::from_int32(cbs_status),
-         amqp::Value::string("status-description"), amqp::Value::string("as the test says")});
-    Bytes payload;
-    amqp::write_message(reply, payload);
-    ASSERT_TRUE(engine_.send(cbs_out_, "r" + std::to_string(++tags_), payload));
-  }
-  void flush() {
-    if (engine_.output().empty()) return;
-    stream_.deliver(Bytes(engine_.output()));
-    engine_.clear_output();
-  }
-
   ScriptedStream& stream_;
-  ManualLoop& loop_;
-  amqp::Connection engine_;
-  amqp::Events events_;
-  amqp::LinkId cbs_in_{}, cbs_out_{}, sender_{}, feedback_{};
-  int tags_ = 0;
 };
 
 amqp::DeliveryState rejection(const std::string& condition, const std::string& description) {
@@ -151,15 +52,15 @@ class ServiceClientTest : public ClientTest {
             std::move(options)};
   }
   // Both sides talk until neither has anything to say.
-  void talk(FakeAmqpHub& hub) {
+  void talk(ScriptedAmqpHub& hub) {
     for (int i = 0; i < 12; ++i) {
       settle();
       hub.pump();
     }
     settle();
   }
-  std::unique_ptr<FakeAmqpHub> let_in(int32_t cbs_status = 200) {
-    auto hub = std::make_unique<FakeAmqpHub>(accept(), *network_->loop);
+  std::unique_ptr<ScriptedAmqpHub> let_in(int32_t cbs_status = 200) {
+    auto hub = std::make_unique<ScriptedAmqpHub>(accept(), *network_->loop);
     hub->cbs_status = cbs_status;
     talk(*hub);
     return hub;
@@ -605,8 +506,11 @@ TEST_F(ServiceClientTest, ManagesTheRegistry) {
 
   Outcome<std::vector<device>> listed;
   client.async_list_devices(listed.callback());
-  answer({.body = R"([{"deviceId":"a"},{"deviceId":"b"}])"}, false);
+  const http::Request list = answer({.body = R"([{"deviceId":"a"},{"deviceId":"b"}])"}, false);
+  EXPECT_EQ(list.target, "/devices?top=1000&api-version=2021-04-12");
   EXPECT_EQ(listed.value().size(), 2U);
+  client.async_list_devices(7, listed.callback());
+  EXPECT_EQ(answer({.body = "[]"}, false).target, "/devices?top=7&api-version=2021-04-12");
 
   Outcome<> deleted;
   client.async_delete_device("d1", "", deleted.callback());
@@ -633,6 +537,27 @@ TEST_F(ServiceClientTest, AnHttpErrorCarriesCodeTextAndTrackingId) {
   answer(refusal, false);
   EXPECT_TRUE(denied.failed(errc::clock_wrong));
   EXPECT_THAT(denied.why->message(), HasSubstr("120 minutes behind"));
+}
+
+TEST_F(ServiceClientTest, TheHubsTimeIsToldWhateverItAnswers) {
+  service_client client = make(options());
+  const WallTime there(seconds(1'600'000'000));
+  for (const int status : {200, 401}) {
+    Outcome<wall_time> told;
+    client.async_hub_time(told.callback());
+    http::Response response{.status = status, .body = "{}"};
+    response.headers.add("Date", http::http_date(there));
+    EXPECT_EQ(answer(response, status == 200).method, "GET");
+    ASSERT_TRUE(told.ok()) << status;
+    EXPECT_EQ(told.value(), there);
+  }
+  Outcome<wall_time> without, refused;
+  client.async_hub_time(without.callback());
+  answer({.status = 200, .body = "{}"}, false);
+  EXPECT_TRUE(without.failed(errc::protocol_error));
+  client.async_hub_time(refused.callback());
+  answer({.status = 503}, false);
+  EXPECT_TRUE(refused.failed(errc{503000}));
 }
 
 TEST_F(ServiceClientTest, AnUnansweredChangeIsUnknownAndAnUnansweredReadIsRepeated) {

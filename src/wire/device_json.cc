@@ -147,10 +147,36 @@ std::string time_text(const std::optional<WallTime>& time) {
   return time ? iso8601(*time) : "0001-01-01T00:00:00";
 }
 
-json::object device_object(const DeviceDocument& device) {
-  const auto word = [](std::string_view text) { return json::string(text.data(), text.size()); };
+json::string word(std::string_view text) { return json::string(text.data(), text.size()); }
+
+json::array parent_scopes(const DeviceDocument& device) {
   json::array scopes;
   for (const std::string& scope : device.parent_scopes) scopes.emplace_back(word(scope));
+  return scopes;
+}
+
+json::object authentication_object(const DeviceDocument& device) {
+  return {{"symmetricKey",
+           {{"primaryKey", text_or_null(device.primary_key)},
+            {"secondaryKey", text_or_null(device.secondary_key)}}},
+          {"x509Thumbprint",
+           {{"primaryThumbprint", text_or_null(device.primary_thumbprint)},
+            {"secondaryThumbprint", text_or_null(device.secondary_thumbprint)}}},
+          {"type", word(kAuthenticationWords[static_cast<size_t>(device.authentication)])}};
+}
+
+json::object request_object(const DeviceDocument& device) {
+  json::object out{{"deviceId", word(device.device_id)},
+                   {"status", word(kStatusWords[static_cast<size_t>(device.status)])},
+                   {"statusReason", text_or_null(device.status_reason)},
+                   {"authentication", authentication_object(device)},
+                   {"capabilities", {{"iotEdge", device.iot_edge}}}};
+  if (!device.device_scope.empty()) out["deviceScope"] = word(device.device_scope);
+  if (!device.parent_scopes.empty()) out["parentScopes"] = parent_scopes(device);
+  return out;
+}
+
+json::object device_object(const DeviceDocument& device) {
   return json::object{
       {"deviceId", word(device.device_id)},
       {"generationId", word(device.generation_id)},
@@ -162,17 +188,10 @@ json::object device_object(const DeviceDocument& device) {
       {"statusUpdatedTime", word(time_text(device.status_updated))},
       {"lastActivityTime", word(time_text(device.last_activity))},
       {"cloudToDeviceMessageCount", device.cloud_to_device_message_count},
-      {"authentication",
-       {{"symmetricKey",
-         {{"primaryKey", text_or_null(device.primary_key)},
-          {"secondaryKey", text_or_null(device.secondary_key)}}},
-        {"x509Thumbprint",
-         {{"primaryThumbprint", text_or_null(device.primary_thumbprint)},
-          {"secondaryThumbprint", text_or_null(device.secondary_thumbprint)}}},
-        {"type", word(kAuthenticationWords[static_cast<size_t>(device.authentication)])}}},
+      {"authentication", authentication_object(device)},
       {"capabilities", {{"iotEdge", device.iot_edge}}},
       {"deviceScope", text_or_null(device.device_scope)},
-      {"parentScopes", std::move(scopes)}};
+      {"parentScopes", parent_scopes(device)}};
 }
 
 }  // namespace
@@ -202,6 +221,10 @@ Result<DeviceRequest> parse_device_request(std::string_view json, std::string_vi
     return std::unexpected(status.error());
   }
   return out;
+}
+
+std::string device_request_json(const DeviceDocument& device) {
+  return json::serialize(request_object(device));
 }
 
 std::string device_json(const DeviceDocument& device) {

@@ -72,6 +72,10 @@ struct DeviceDocument {
   std::vector<std::string> parent_scopes;
 };
 
+// The body of a PUT: the members that are a client's to say. An empty scope and no parents are left
+// out.
+std::string device_request_json(const DeviceDocument& device);
+
 // The object of service-protocol 5.2, members in its order.
 std::string device_json(const DeviceDocument& device);
 std::string device_list_json(std::span<const DeviceDocument> devices);

@@ -181,6 +181,22 @@ TEST(DeviceJson, HasAzuresMembersAndCasing) {
       R"("capabilities":{"iotEdge":false},"deviceScope":null,"parentScopes":[]})");
 }
 
+TEST(DeviceJson, ARequestHasWhatIsTheClientsToSay) {
+  DeviceDocument device;
+  device.device_id = "d1";
+  device.etag = "NjM3";
+  device.cloud_to_device_message_count = 3;
+  device.primary_key = "cA==";
+  EXPECT_EQ(device_request_json(device),
+            R"({"deviceId":"d1","status":"enabled","statusReason":null,)"
+            R"("authentication":{"symmetricKey":{"primaryKey":"cA==","secondaryKey":null},)"
+            R"("x509Thumbprint":{"primaryThumbprint":null,"secondaryThumbprint":null},)"
+            R"("type":"sas"},"capabilities":{"iotEdge":false}})");
+  device.device_scope = "s";
+  device.parent_scopes = {"p"};
+  EXPECT_TRUE(device_request_json(device).ends_with(R"("deviceScope":"s","parentScopes":["p"]})"));
+}
+
 TEST(DeviceJson, ShowsWhatIsSet) {
   DeviceDocument device;
   device.device_id = "d\"1";

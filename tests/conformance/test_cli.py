@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 
 import pytest
 
@@ -61,6 +63,7 @@ def test_what_is_not_there_is_said_in_one_line(hub):
         hub.cli(*IDENTITY, "show", "-d", "nobody")
     assert "nobody" in failed.value.stderr or "DeviceNotFound" in failed.value.stderr
     assert len(failed.value.stderr.strip().splitlines()) == 1
+    assert re.search(r"\(404001, tracking id [0-9A-F-]+", failed.value.stderr, re.IGNORECASE), failed.value.stderr
 
 
 @pytest.mark.parametrize("words", [("hub", "devices"), (), ("hub", "device-identity", "create")])
@@ -121,6 +124,61 @@ def test_monitor_feedback_prints_each_record(hub, device):
     assert "m1" in seen
     monitor.process.terminate()
     monitor.process.wait(20)
+
+
+def purged(hub, device, message_id):
+    """Makes a record of feedback."""
+    hub.cli("device", "c2d-message", "send", "-d", device.id, "--data", "x", "--mid", message_id, "--ack", "full")
+    hub.cli("device", "c2d-message", "purge", "-d", device.id)
+
+
+def test_a_search_leaves_the_feedback_of_others(hub, device):
+    other = hub.create_device("sensor-2")
+    purged(hub, other, "m1")
+    purged(hub, device, "m2")
+    assert "m2" in hub.cli("hub", "monitor-feedback", "-w", "m2")
+    purged(hub, device, "m3")
+    monitor = hub.start_client(*hub.words("hub", "monitor-feedback"))
+    seen = ""
+    while "m1" not in seen or "m3" not in seen:
+        seen += monitor.line()
+    monitor.process.terminate()
+    monitor.process.wait(20)
+
+
+def test_what_was_waited_for_is_taken(hub, device):
+    for number in range(10):
+        purged(hub, device, f"m{number}")
+        found = hub.cli("hub", "monitor-feedback", "-w", f"m{number}", "-o", "tsv")
+        assert len(found.splitlines()) == 1
+    purged(hub, device, "last")
+    monitor = hub.start_client(*hub.words("hub", "monitor-feedback"))
+    assert "last" in monitor.line()
+    monitor.process.terminate()
+    monitor.process.wait(20)
+
+
+def test_a_monitor_goes_on_after_a_restart_of_the_hub(hub, device):
+    monitor = hub.start_client(*hub.words("hub", "monitor-feedback"))
+    purged(hub, device, "before")
+    while "before" not in monitor.line():
+        pass
+    hub.restart()
+    purged(hub, device, "after")
+    while "after" not in monitor.line():
+        pass
+    monitor.process.send_signal(signal.SIGINT)
+    assert monitor.process.wait(20) == -signal.SIGINT
+
+
+def test_the_login_of_a_hub_on_another_time(timed_hub):
+    login = timed_hub.connection_string("iothubowner")
+    timed_hub.advance("5h")
+    send = ("device", "c2d-message", "send", "-d", "d1", "--data", "x")
+    for words in ((*IDENTITY, "create", "-d", "d1"), send):
+        done = timed_hub.run(*words, "--login", login)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert timed_hub.cli_json(*IDENTITY, "show", "-d", "d1")["cloudToDeviceMessageCount"] == 1
 
 
 def test_version_and_health(hub):

@@ -103,6 +103,18 @@ def test_includes_follow_the_table():
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_command_line_uses_the_sdk_as_an_application_does():
+    """Only <linarite/...>; tests may use the SDK's fakes."""
+    wrong = [
+        f"{short(path)} includes {include}"
+        for path in CPP
+        if folder_of(path) == "cli" and not path.stem.endswith("_test") and not path.name.startswith("fake_")
+        for include in includes_of(path)
+        if include.startswith("sdk/")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_includes_name_their_folder():
     wrong = [
         f'{short(path)}: "{include}" should be "folder/file.h"'

@@ -68,9 +68,11 @@ class LINARITE_API service_client {
   device get_device(std::string device_id, std::stop_token stop = {});
   void delete_device(std::string device_id, std::string etag = {}, std::stop_token stop = {});
   std::vector<device> list_devices(std::stop_token stop = {});
+  std::vector<device> list_devices(std::size_t maximum, std::stop_token stop = {});
   std::uint64_t purge(std::string device_id, std::stop_token stop = {});
   linarite::registry_statistics registry_statistics(std::stop_token stop = {});
   std::uint64_t connected_devices(std::stop_token stop = {});
+  wall_time hub_time(std::stop_token stop = {});
   void close();
 
  private:

@@ -30,6 +30,8 @@ struct feedback_record {
   wall_time when{};         // When the outcome was decided.
   bool operator==(const feedback_record&) const = default;
 };
+// The JSON object as which the hub's feedback messages hold it.
+LINARITE_API std::string to_json(const feedback_record& record);
 
 // At most 64 records, and the duty to decide about them together. Destroyed undecided, it is
 // abandoned.

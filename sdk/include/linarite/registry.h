@@ -4,7 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include <linarite/error.h>
 #include <linarite/message.h>
 
 namespace linarite {
@@ -23,6 +26,9 @@ struct device {
   std::string secondary_key{};
   std::string primary_thumbprint{};
   std::string secondary_thumbprint{};
+  bool iot_edge = false;                     // Whether others may connect through it.
+  std::string device_scope{};                // Empty on update: as it is.
+  std::vector<std::string> parent_scopes{};  // As device_scope.
   // Of what was read. On update and delete, empty means: whatever is there now.
   std::string etag{};
 
@@ -34,7 +40,16 @@ struct device {
   std::optional<wall_time> last_activity{};
 
   bool operator==(const device&) const = default;
+
+  // The JSON object as which a hub's REST API shows a device; to_json() writes it, keys included.
+  // Names and words ignore case, what is missing or null stays as it is above, unknown members are
+  // passed over. Text that is none, or a member that is known and holds something else, is
+  // errc::invalid_argument; the message names the member and shows no value.
+  LINARITE_API static device from_json(std::string_view json, error& problem);
+  // The same, throwing linarite::exception.
+  LINARITE_API static device from_json(std::string_view json);
 };
+LINARITE_API std::string to_json(const device& what);
 
 struct registry_statistics {
   std::uint64_t total = 0;

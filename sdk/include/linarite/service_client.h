@@ -14,6 +14,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,6 +50,7 @@ struct send_result {
 class service_client {
  public:
   using executor_type = boost::asio::any_io_executor;
+  static constexpr std::size_t list_maximum = 1000;
 
   LINARITE_API service_client(executor_type executor, service_identity identity,
                               service_options options = {});
@@ -115,13 +117,19 @@ class service_client {
                                   std::move(done));
                    });
   }
-  // void(error, std::vector<device>): at most 1000, in the order of the hub.
+  // void(error, std::vector<device>): at most `maximum` (hubs take 1 to 1000), in the order of the
+  // hub.
+  template <class Token>
+  auto async_list_devices(std::size_t maximum, Token&& token) {
+    return start<std::vector<device>>(
+        std::forward<Token>(token),
+        [session = session_, maximum](detail::operation_id id, auto done) {
+          start_list(session, id, maximum, std::move(done));
+        });
+  }
   template <class Token>
   auto async_list_devices(Token&& token) {
-    return start<std::vector<device>>(std::forward<Token>(token),
-                                      [session = session_](detail::operation_id id, auto done) {
-                                        start_list(session, id, std::move(done));
-                                      });
+    return async_list_devices(list_maximum, std::forward<Token>(token));
   }
   // Empties the queue of a device: void(error, std::uint64_t), how many messages it held.
   template <class Token>
@@ -147,6 +155,16 @@ class service_client {
                                 [session = session_](detail::operation_id id, auto done) {
                                   start_connected_devices(session, id, std::move(done));
                                 });
+  }
+
+  // What the hub's clock shows, to the second: void(error, wall_time). Needs no rights, and answers
+  // also when the hub refuses this client's tokens, for which clocks that differ are one reason.
+  template <class Token>
+  auto async_hub_time(Token&& token) {
+    return start<wall_time>(std::forward<Token>(token),
+                            [session = session_](detail::operation_id id, auto done) {
+                              start_hub_time(session, id, std::move(done));
+                            });
   }
 
   // Says goodbye and ends for good: void(error). What is pending fails as with the destructor.
@@ -189,7 +207,7 @@ class service_client {
                                      detail::completion<device>);
   LINARITE_API static void start_delete(const session_pointer&, id_type, std::string device_id,
                                         std::string etag, detail::completion<>);
-  LINARITE_API static void start_list(const session_pointer&, id_type,
+  LINARITE_API static void start_list(const session_pointer&, id_type, std::size_t maximum,
                                       detail::completion<std::vector<device>>);
   LINARITE_API static void start_purge(const session_pointer&, id_type, std::string device_id,
                                        detail::completion<std::uint64_t>);
@@ -197,6 +215,8 @@ class service_client {
                                                      detail::completion<registry_statistics>);
   LINARITE_API static void start_connected_devices(const session_pointer&, id_type,
                                                    detail::completion<std::uint64_t>);
+  LINARITE_API static void start_hub_time(const session_pointer&, id_type,
+                                          detail::completion<wall_time>);
   LINARITE_API static void start_close(const session_pointer&, detail::completion<>);
   LINARITE_API static void cancel(const session_pointer&, id_type);
 

@@ -32,9 +32,11 @@ message text_message(std::string id, feedback_request ack = feedback_request::fu
   return out;
 }
 
-class InProcessHubTest : public ::testing::Test {
+// Under several seeds: what a test expects is true in every order.
+class InProcessHubTest : public ::testing::TestWithParam<std::uint64_t> {
  protected:
-  explicit InProcessHubTest(in_process_hub_options options = {}) : hub_(io_, std::move(options)) {}
+  explicit InProcessHubTest(in_process_hub_options options = {})
+      : hub_(io_, (options.seed = GetParam(), std::move(options))) {}
 
   device_client device(const std::string& id) {
     auto options = hub_.options_for_devices();
@@ -86,7 +88,7 @@ class InProcessHubTest : public ::testing::Test {
   in_process_hub hub_;
 };
 
-TEST_F(InProcessHubTest, AMessageGoesAllTheWayAndItsFeedbackComesBack) {
+TEST_P(InProcessHubTest, AMessageGoesAllTheWayAndItsFeedbackComesBack) {
   device_client device = this->device("d1");
   service_client service = this->service();
   feedback_receiver feedback(service);
@@ -103,7 +105,7 @@ TEST_F(InProcessHubTest, AMessageGoesAllTheWayAndItsFeedbackComesBack) {
   EXPECT_THAT(hub_.queue("d1"), IsEmpty());
 }
 
-TEST_F(InProcessHubTest, AnOfflineDevicesMessageExpiresAndTheBackEndHearsOfIt) {
+TEST_P(InProcessHubTest, AnOfflineDevicesMessageExpiresAndTheBackEndHearsOfIt) {
   service_client service = this->service();
   feedback_receiver feedback(service);
   hub_.device_connection_string("d1");
@@ -121,7 +123,7 @@ TEST_F(InProcessHubTest, AnOfflineDevicesMessageExpiresAndTheBackEndHearsOfIt) {
   EXPECT_EQ(hub_.journey("m1").back().when, sent + minutes(5));
 }
 
-TEST_F(InProcessHubTest, EachDeviceGetsItsOwn) {
+TEST_P(InProcessHubTest, EachDeviceGetsItsOwn) {
   device_client first = device("d1");
   device_client second = device("d2");
   service_client service = this->service();
@@ -139,7 +141,7 @@ TEST_F(InProcessHubTest, EachDeviceGetsItsOwn) {
   EXPECT_TRUE(hub_.is_connected("d2"));
 }
 
-TEST_F(InProcessHubTest, AnUndecidedMessageComesAgainAfterALostConnection) {
+TEST_P(InProcessHubTest, AnUndecidedMessageComesAgainAfterALostConnection) {
   device_client device = this->device("d1");
   service_client service = this->service();
   hub_.run(device.async_connect(use_awaitable));
@@ -155,7 +157,7 @@ TEST_F(InProcessHubTest, AnUndecidedMessageComesAgainAfterALostConnection) {
             "enqueued, delivered, returned, delivered, completed, feedback");
 }
 
-TEST_F(InProcessHubTest, ASilentConnectionIsFoundOutByTheKeepAlive) {
+TEST_P(InProcessHubTest, ASilentConnectionIsFoundOutByTheKeepAlive) {
   device_client device = this->device("d1");
   service_client service = this->service();
   hub_.run(device.async_connect(use_awaitable));
@@ -171,7 +173,7 @@ TEST_F(InProcessHubTest, ASilentConnectionIsFoundOutByTheKeepAlive) {
   EXPECT_THAT(log_, HasSubstr("d1"));
 }
 
-TEST_F(InProcessHubTest, ARestartKeepsTheQueueOfAnOfflineDevice) {
+TEST_P(InProcessHubTest, ARestartKeepsTheQueueOfAnOfflineDevice) {
   service_client service = this->service();
   hub_.device_connection_string("d1");
   send(service, "d1", text_message("m1"));
@@ -185,7 +187,7 @@ TEST_F(InProcessHubTest, ARestartKeepsTheQueueOfAnOfflineDevice) {
   EXPECT_EQ(hub_.journey_text("m1"), "enqueued, recovered, delivered, completed, feedback");
 }
 
-TEST_F(InProcessHubTest, ClientsComeBackAfterARestart) {
+TEST_P(InProcessHubTest, ClientsComeBackAfterARestart) {
   device_client device = this->device("d1");
   service_client service = this->service();
   hub_.run(device.async_connect(use_awaitable));
@@ -206,7 +208,7 @@ TEST_F(InProcessHubTest, ClientsComeBackAfterARestart) {
 
 // --- What becomes of a send whose answer never came.
 
-TEST_F(InProcessHubTest, ASendThatWasLostIsReportedAsUnknown) {
+TEST_P(InProcessHubTest, ASendThatWasLostIsReportedAsUnknown) {
   service_client service = this->service();
   hub_.device_connection_string("d1");
   hub_.run(service.async_connect(use_awaitable));
@@ -222,7 +224,7 @@ TEST_F(InProcessHubTest, ASendThatWasLostIsReportedAsUnknown) {
   EXPECT_EQ(hub_.journey_text("m1"), "");
 }
 
-TEST_F(InProcessHubTest, ASendWhoseAnswerWasLostIsReportedAsUnknownToo) {
+TEST_P(InProcessHubTest, ASendWhoseAnswerWasLostIsReportedAsUnknownToo) {
   service_client service = this->service();
   hub_.device_connection_string("d1");
   hub_.run(service.async_connect(use_awaitable));
@@ -238,7 +240,7 @@ TEST_F(InProcessHubTest, ASendWhoseAnswerWasLostIsReportedAsUnknownToo) {
   EXPECT_EQ(hub_.journey_text("m1"), "enqueued, recovered");
 }
 
-TEST_F(InProcessHubTest, SentAgainByPolicyAndSaidSo) {
+TEST_P(InProcessHubTest, SentAgainByPolicyAndSaidSo) {
   service_client service = this->service(service_options::lost_outcome::send_again);
   hub_.device_connection_string("d1");
   hub_.run(service.async_connect(use_awaitable));
@@ -254,7 +256,7 @@ TEST_F(InProcessHubTest, SentAgainByPolicyAndSaidSo) {
   EXPECT_EQ(hub_.queue("d1").size(), 2U);
 }
 
-TEST_F(InProcessHubTest, ACompletionThatWasNotDurableIsForgottenAndTheMessageComesAgain) {
+TEST_P(InProcessHubTest, ACompletionThatWasNotDurableIsForgottenAndTheMessageComesAgain) {
   device_client device = this->device("d1");
   service_client service = this->service();
   hub_.run(device.async_connect(use_awaitable));
@@ -271,7 +273,7 @@ TEST_F(InProcessHubTest, ACompletionThatWasNotDurableIsForgottenAndTheMessageCom
 
 // --- Credentials and refusals.
 
-TEST_F(InProcessHubTest, TokensAreRenewedAndNothingIsLostMeanwhile) {
+TEST_P(InProcessHubTest, TokensAreRenewedAndNothingIsLostMeanwhile) {
   device_client device = this->device("d1");
   service_client service = this->service();
   feedback_receiver feedback(service);
@@ -287,7 +289,7 @@ TEST_F(InProcessHubTest, TokensAreRenewedAndNothingIsLostMeanwhile) {
   EXPECT_TRUE(hub_.is_connected("d1"));
 }
 
-TEST_F(InProcessHubTest, AWrongKeyGivesTheDocumentedError) {
+TEST_P(InProcessHubTest, AWrongKeyGivesTheDocumentedError) {
   std::string string = hub_.device_connection_string("d1");
   string.replace(string.find("SharedAccessKey=") + 16, 4, "AAAA");
   device_client device(io_.get_executor(), string, hub_.options_for_devices());
@@ -303,7 +305,7 @@ TEST_F(InProcessHubTest, AWrongKeyGivesTheDocumentedError) {
   EXPECT_EQ(unread, errc::iot_hub_unauthorized_access) << unread.message();
 }
 
-TEST_F(InProcessHubTest, OtherNamesPortsAndDevicesAreNotThere) {
+TEST_P(InProcessHubTest, OtherNamesPortsAndDevicesAreNotThere) {
   service_client service = this->service();
   const auto [unknown, result] = hub_.run(service.async_send("nobody", message("x"), as_tuple));
   EXPECT_EQ(unknown, errc::device_not_found);
@@ -322,7 +324,7 @@ TEST_F(InProcessHubTest, OtherNamesPortsAndDevicesAreNotThere) {
   EXPECT_THAT(lost.message(), HasSubstr("there is only hub.test"));
 }
 
-TEST_F(InProcessHubTest, TheRegistryIsThereToo) {
+TEST_P(InProcessHubTest, TheRegistryIsThereToo) {
   service_client service = this->service();
   const auto made = hub_.run(service.async_create_device({.device_id = "d1"}, use_awaitable));
   EXPECT_THAT(hub_.device_connection_string("d1"), HasSubstr(made.primary_key));
@@ -345,7 +347,7 @@ class SmallHubTest : public InProcessHubTest {
                           .device_window = 1}) {}
 };
 
-TEST_F(SmallHubTest, TheOptionsCount) {
+TEST_P(SmallHubTest, TheOptionsCount) {
   device_client device = this->device("d1");
   service_client service = this->service();
   hub_.run(device.async_connect(use_awaitable));
@@ -360,7 +362,7 @@ TEST_F(SmallHubTest, TheOptionsCount) {
   EXPECT_THAT(hub_.queue("d1"), IsEmpty());
 }
 
-TEST_F(InProcessHubTest, TimePassesOnlyAsFarAsItIsNeeded) {
+TEST_P(InProcessHubTest, TimePassesOnlyAsFarAsItIsNeeded) {
   const wall_time begin = hub_.now();
   hub_.run(hub_.async_wait(minutes(3), use_awaitable), hours(1));
   EXPECT_EQ(hub_.now(), begin + minutes(3));
@@ -368,7 +370,7 @@ TEST_F(InProcessHubTest, TimePassesOnlyAsFarAsItIsNeeded) {
   EXPECT_EQ(hub_.now(), begin + minutes(4));
 }
 
-TEST_F(InProcessHubTest, ACoroutineThatFailsOrWaitsForEverIsSaid) {
+TEST_P(InProcessHubTest, ACoroutineThatFailsOrWaitsForEverIsSaid) {
   device_client device = this->device("d1");
   EXPECT_THROW(hub_.run(device.async_receive(use_awaitable)), std::logic_error);
   const auto fails = []() -> awaitable<int> {
@@ -397,7 +399,7 @@ TEST(InProcessHubEndTest, WhatStillWaitsEndsWithTheContext) {
   EXPECT_TRUE(frame.expired());
 }
 
-TEST_F(InProcessHubTest, AHandlerMayLetTimePass) {
+TEST_P(InProcessHubTest, AHandlerMayLetTimePass) {
   const auto work = [](in_process_hub& hub, service_client& service) -> awaitable<std::string> {
     co_await service.async_send("d1", text_message("m1"), use_awaitable);
     hub.advance(hours(2));
@@ -408,7 +410,7 @@ TEST_F(InProcessHubTest, AHandlerMayLetTimePass) {
   EXPECT_EQ(hub_.run(work(hub_, service)), "enqueued, expired, feedback");
 }
 
-TEST_F(InProcessHubTest, MistakesOfTheTestAreSaid) {
+TEST_P(InProcessHubTest, MistakesOfTheTestAreSaid) {
   EXPECT_THROW(hub_.service_connection_string("nosuch"), std::invalid_argument);
   EXPECT_THROW(hub_.device_connection_string("not a name"), std::invalid_argument);
   EXPECT_THROW(in_process_hub({.queue_depth_max = 0}), std::invalid_argument);
@@ -439,6 +441,9 @@ TEST(InProcessHubBlockingTest, BlockingClientsRunTheHubAndTimeInsteadOfWaiting) 
   // The hub may be gone; nothing waits for it then.
   device.close();
 }
+
+INSTANTIATE_TEST_SUITE_P(Seeds, InProcessHubTest, ::testing::Range<std::uint64_t>(1, 6));
+INSTANTIATE_TEST_SUITE_P(Seeds, SmallHubTest, ::testing::Values(1));
 
 // A run as a text, for comparison.
 std::string story(std::uint64_t seed) {

@@ -1,10 +1,10 @@
-# linarite_folder(NAME [ROOT dir] DEPENDS folder... LIBRARIES target...)
+# linarite_folder(NAME [ROOT dir] [EXCEPT subfolder] DEPENDS folder... LIBRARIES target...)
 #
 # Makes linarite_NAME from dir/NAME/*.cc (dir is src unless named), NAME_test from its *_test.cc and a
 # libFuzzer program from each *_fuzz.cc. The headers of a folder are seen through one directory that
 # holds nothing but a link to it: a target that does not depend on a folder cannot include from it.
 function(linarite_folder name)
-  cmake_parse_arguments(arg "" "ROOT" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "ROOT;EXCEPT" "DEPENDS;LIBRARIES" ${ARGN})
   if(NOT arg_ROOT)
     set(arg_ROOT src)
   endif()
@@ -14,6 +14,9 @@ function(linarite_folder name)
   file(CREATE_LINK ${folder} ${view}/${name} SYMBOLIC)
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cc)
+  if(arg_EXCEPT)
+    list(FILTER sources EXCLUDE REGEX "^${folder}/${arg_EXCEPT}/")
+  endif()
   set(tests ${sources})
   set(fuzzers ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")

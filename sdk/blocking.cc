@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include "sdk/network.h"
+
 namespace linarite {
 inline namespace v1 {
 namespace blocking {
@@ -41,15 +43,29 @@ class SlotTarget final : public detail::completion_target<Results...> {
   std::shared_ptr<Slot<Results...>> slot_;
 };
 
+// On a network that has no threads the caller's own makes the result come; false on others.
+template <class... Results, class Cancel>
+bool run_by_hand(sdk::Network& network, const std::stop_token& stop,
+                 std::optional<std::chrono::milliseconds> wait, const Slot<Results...>& slot,
+                 const Cancel& cancel) {
+  const auto done = [&] { return slot.done; };
+  if (!network.run_until([&] { return slot.done || stop.stop_requested(); }, wait)) return false;
+  if (!slot.done) cancel();
+  network.run_until(done, Duration(0));
+  if (!slot.done) throw exception({errc::timed_out, "nothing runs the network of this client"});
+  return true;
+}
+
 // Starts an operation and waits until its result has come. When the stop is requested, or `wait` is
 // over, it is cancelled; its result is then that of the cancellation, or its own if that was first.
 template <class... Results, class Start, class Cancel>
-std::shared_ptr<Slot<Results...>> run(std::stop_token stop,
+std::shared_ptr<Slot<Results...>> run(const network& on, std::stop_token stop,
                                       std::optional<std::chrono::milliseconds> wait, Start start,
                                       const Cancel& cancel) {
   auto slot = std::make_shared<Slot<Results...>>();
   const detail::operation_id id = detail::next_operation_id();
   start(id, std::make_unique<SlotTarget<Results...>>(slot));
+  if (run_by_hand(*on.implementation(), stop, wait, *slot, [&] { cancel(id); })) return slot;
   std::unique_lock lock(slot->mutex);
   const auto done = [&] { return slot->done; };
   bool in_time = false;
@@ -68,17 +84,17 @@ std::shared_ptr<Slot<Results...>> run(std::stop_token stop,
 }
 
 template <class... Results, class Start, class Cancel>
-auto demand(std::stop_token stop, Start start, const Cancel& cancel) {
-  const auto slot = run<Results...>(std::move(stop), std::nullopt, std::move(start), cancel);
+auto demand(const network& on, std::stop_token stop, Start start, const Cancel& cancel) {
+  const auto slot = run<Results...>(on, std::move(stop), std::nullopt, std::move(start), cancel);
   if (slot->why) throw exception(std::move(slot->why));
   if constexpr (sizeof...(Results) > 0) return std::move(std::get<0>(slot->values));
 }
 
 // The same for what may not come.
 template <class Result, class Start, class Cancel>
-std::optional<Result> await(std::stop_token stop, std::chrono::milliseconds wait, Start start,
-                            const Cancel& cancel) {
-  const auto slot = run<Result>(std::move(stop), wait, std::move(start), cancel);
+std::optional<Result> await(const network& on, std::stop_token stop, std::chrono::milliseconds wait,
+                            Start start, const Cancel& cancel) {
+  const auto slot = run<Result>(on, std::move(stop), wait, std::move(start), cancel);
   if (slot->why == errc::operation_aborted) return std::nullopt;
   if (slot->why) throw exception(std::move(slot->why));
   return std::move(std::get<0>(slot->values));
@@ -99,7 +115,7 @@ device_client::device_client(device_client&&) noexcept = default;
 
 void device_client::connect(std::stop_token stop) {
   demand<>(
-      std::move(stop),
+      client_.network_, std::move(stop),
       [&](auto id, auto done) {
         linarite::device_client::start_connect(client_.session_, id, std::move(done));
       },
@@ -109,7 +125,7 @@ void device_client::connect(std::stop_token stop) {
 std::optional<received_message> device_client::receive(std::stop_token stop,
                                                        std::chrono::milliseconds wait) {
   return await<received_message>(
-      std::move(stop), wait,
+      client_.network_, std::move(stop), wait,
       [&](auto id, auto done) {
         linarite::device_client::start_receive(client_.session_, id, std::move(done));
       },
@@ -118,7 +134,7 @@ std::optional<received_message> device_client::receive(std::stop_token stop,
 
 void device_client::complete(received_message message, std::stop_token stop) {
   demand<>(
-      std::move(stop),
+      client_.network_, std::move(stop),
       [&](auto, auto done) {
         linarite::device_client::start_complete(std::move(message.delivery_), std::move(done));
       },
@@ -128,7 +144,7 @@ void device_client::complete(received_message message, std::stop_token stop) {
 std::optional<connection_change> device_client::next_state(std::stop_token stop,
                                                            std::chrono::milliseconds wait) {
   return await<connection_change>(
-      std::move(stop), wait,
+      client_.network_, std::move(stop), wait,
       [&](auto id, auto done) {
         linarite::device_client::start_next_state(client_.session_, id, std::move(done));
       },
@@ -142,7 +158,7 @@ std::size_t device_client::undecided_messages() const noexcept {
 
 void device_client::close() {
   demand<>(
-      {},
+      client_.network_, {},
       [&](auto, auto done) {
         linarite::device_client::start_close(client_.session_, std::move(done));
       },
@@ -161,7 +177,7 @@ service_client::service_client(service_client&&) noexcept = default;
 // Calls the client's `start` with these arguments between its id and its completion.
 #define LINARITE_DEMAND(result, start, ...)                                              \
   demand<result>(                                                                        \
-      std::move(stop),                                                                   \
+      client_.network_, std::move(stop),                                                 \
       [&](auto id, auto done) {                                                          \
         linarite::service_client::start(client_.session_, id __VA_OPT__(, ) __VA_ARGS__, \
                                         std::move(done));                                \
@@ -220,7 +236,7 @@ wall_time service_client::hub_time(std::stop_token stop) {
 
 void service_client::close() {
   demand<>(
-      {},
+      client_.network_, {},
       [&](auto, auto done) {
         linarite::service_client::start_close(client_.session_, std::move(done));
       },
@@ -235,7 +251,7 @@ feedback_receiver::~feedback_receiver() = default;
 std::optional<feedback_batch> feedback_receiver::receive(std::stop_token stop,
                                                          std::chrono::milliseconds wait) {
   return await<feedback_batch>(
-      std::move(stop), wait,
+      receiver_.network_, std::move(stop), wait,
       [&](auto id, auto done) {
         linarite::feedback_receiver::start_receive(receiver_.link_, id, std::move(done));
       },
@@ -244,7 +260,7 @@ std::optional<feedback_batch> feedback_receiver::receive(std::stop_token stop,
 
 void feedback_receiver::accept(feedback_batch batch, std::stop_token stop) {
   demand<>(
-      std::move(stop),
+      receiver_.network_, std::move(stop),
       [&](auto, auto done) {
         linarite::feedback_receiver::start_decide(true, std::move(batch.delivery_),
                                                   std::move(done));
@@ -254,7 +270,7 @@ void feedback_receiver::accept(feedback_batch batch, std::stop_token stop) {
 
 void feedback_receiver::abandon(feedback_batch batch, std::stop_token stop) {
   demand<>(
-      std::move(stop),
+      receiver_.network_, std::move(stop),
       [&](auto, auto done) {
         linarite::feedback_receiver::start_decide(false, std::move(batch.delivery_),
                                                   std::move(done));
@@ -264,7 +280,7 @@ void feedback_receiver::abandon(feedback_batch batch, std::stop_token stop) {
 
 feedback_record feedback_receiver::wait_for(std::string message_id, std::stop_token stop) {
   return demand<feedback_record>(
-      std::move(stop),
+      receiver_.network_, std::move(stop),
       [&](auto id, auto done) {
         linarite::feedback_receiver::start_wait(receiver_.link_, id, std::move(message_id),
                                                 std::move(done));

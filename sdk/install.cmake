@@ -12,6 +12,10 @@ install(DIRECTORY include/linarite DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPO
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Linarite)
 install(EXPORT LinariteTargets NAMESPACE Linarite:: DESTINATION ${package_dir} COMPONENT sdk)
 set(LINARITE_BOOST_VERSION 1.81)
+set(LINARITE_COMPONENTS "device service")
+if(LINARITE_TESTING)
+  string(APPEND LINARITE_COMPONENTS " testing")
+endif()
 # A static library leaves linking Boost's own to its user.
 set(LINARITE_BOOST_COMPONENTS "")
 set(LINARITE_PC_DEFINITION "")

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <tuple>
 
@@ -35,6 +36,11 @@ class Network {
   virtual Random& random() = 0;
   // After the clock was moved by hand; waits.
   virtual void run_due_timers() = 0;
+  // A network that no thread runs does so now, on the caller's, until done() or until `wait` is
+  // over (nothing: as long as it takes), and returns true. Others return false: their threads run.
+  virtual bool run_until(const std::function<bool()>& /*done*/, std::optional<Duration> /*wait*/) {
+    return false;
+  }
 };
 
 // Runs `task` on the loop and returns when it has run.

@@ -92,7 +92,8 @@ Hub::Hub(HubOptions options, Parts parts)
                                                      .random = s.parts.random,
                                                      .log = s.parts.log,
                                                      .metrics = s.metrics,
-                                                     .policies = state_->policies}));
+                                                     .policies = state_->policies,
+                                                     .watch = s.parts.watch}));
     partitions.push_back(s.partitions.back().get());
   }
   s.dispatcher = std::make_unique<FeedbackDispatcher>(*s.parts.loops[0], partitions);

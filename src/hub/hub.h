@@ -21,6 +21,7 @@
 #include "hub/partition.h"
 #include "hub/permission.h"
 #include "hub/policies.h"
+#include "hub/queue_event.h"
 #include "store/store.h"
 
 namespace prometheus {
@@ -39,6 +40,7 @@ class Hub {
     Random& random;
     Logger& log;
     prometheus::Registry& metrics;
+    QueueWatch watch{};  // May be empty.
   };
 
   Hub(HubOptions options, Parts parts);

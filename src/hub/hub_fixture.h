@@ -56,7 +56,8 @@ class HubFixture : public ::testing::Test {
                                                       .loops = {&loop_},
                                                       .random = random_,
                                                       .log = log_,
-                                                      .metrics = *registry_});
+                                                      .metrics = *registry_,
+                                                      .watch = watch_});
     Status opened = fail(ErrorCode::kServerError, "not answered");
     hub_->open({loop_, [&](Status status) { opened = std::move(status); }});
     run();
@@ -198,6 +199,7 @@ class HubFixture : public ::testing::Test {
   store::MemoryStore store_;
   SeededRandom random_{1};
   Logger log_ = Logger::none();
+  QueueWatch watch_;  // Of the next start().
   std::unique_ptr<prometheus::Registry> registry_;
   std::unique_ptr<Hub> hub_;
 

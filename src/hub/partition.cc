@@ -47,6 +47,12 @@ Status Partition::load() {
   // Numbers of the last block may have been used by what is already gone again.
   next_sequence_ = reserved_sequence_;
   std::unordered_map<uint64_t, Device*>().swap(loaded_owners_);
+  if (parts_.watch) {
+    for (const auto& [id, device] : devices_) {
+      device->queue.for_each(
+          [&](const Message& message) { tell(QueueEvent::Kind::kRecovered, *device, message); });
+    }
+  }
   arm_expiry();
   return {};
 }
@@ -242,10 +248,21 @@ void Partition::unlink(Device& device) {
   parts_.metrics.devices_connected.Decrement();
   if (device.in_flight > 0) {
     device.queue.for_each([&](Message& message) {
-      if (message.state == Message::State::kLocked && message.linked) unlock(device, message);
+      if (message.state != Message::State::kLocked || !message.linked) return;
+      unlock(device, message);
+      tell(QueueEvent::Kind::kReturned, device, message);
     });
   }
   CHECK(device.in_flight == 0);
+}
+
+void Partition::tell(QueueEvent::Kind kind, const Device& device, const Message& message) const {
+  if (!parts_.watch) return;
+  parts_.watch({.kind = kind,
+                .partition = parts_.id,
+                .sequence = message.sequence,
+                .device_id = device.identity.device_id,
+                .delivery_count = message.delivery_count});
 }
 
 // Not waited for: losing the last change of a connection state in a crash harms nobody, for after

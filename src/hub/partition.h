@@ -30,6 +30,7 @@
 #include "hub/options.h"
 #include "hub/permission.h"
 #include "hub/policies.h"
+#include "hub/queue_event.h"
 #include "hub/records.h"
 #include "hub/session.h"
 #include "store/store.h"
@@ -59,6 +60,7 @@ class Partition {
     Logger& log;
     Metrics& metrics;
     const std::atomic<const PolicySet*>& policies;
+    QueueWatch watch;
   };
   explicit Partition(Parts parts);
   ~Partition();
@@ -165,6 +167,7 @@ class Partition {
   Result<std::optional<Session>> read_session(std::string_view device_id) const;
   void commit_session(std::string_view device_id, store::Batch batch, StatusDone done);
   void unlink(Device& device);
+  void tell(QueueEvent::Kind kind, const Device& device, const Message& message) const;
 
   // partition_registry.cc
   void run_identity_write(const std::string& device_id, Task task);

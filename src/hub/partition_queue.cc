@@ -118,6 +118,7 @@ void Partition::enqueued(const DevicePtr& device, uint64_t sequence, const Statu
   parts_.metrics.messages_pending.Increment();
   device->queue.make_ready(*message);
   watch_expiry(*device, message->expiry);
+  tell(QueueEvent::Kind::kEnqueued, *device, *message);
 }
 
 void Partition::open_delivery(DeviceLink& link, uint32_t window, WallTime since) {
@@ -165,6 +166,7 @@ bool Partition::deliver_next(const DevicePtr& device) {
                           .redelivered = redelivered};
   remember_id(*message, *body);
   parts_.metrics.messages_delivered.Increment();
+  tell(QueueEvent::Kind::kDelivered, *device, *message);
   device->link->deliver(delivery);
   return true;
 }
@@ -285,6 +287,7 @@ void Partition::give_back(const DevicePtr& device, Message& message, StatusDone 
     Message* again = device->queue.find(sequence);
     if (again != nullptr && again->state == Message::State::kCommitting) {
       device->queue.make_ready(*again);
+      tell(QueueEvent::Kind::kAbandoned, *device, *again);
     }
     done(std::move(status));
     pump(device);
@@ -308,10 +311,12 @@ Result<std::optional<Partition::Received>> Partition::receive(std::string_view d
                       .delivery_count = message->delivery_count};
     drop_body(*message);
     parts_.metrics.messages_delivered.Increment();
+    tell(QueueEvent::Kind::kDelivered, *device, *message);
     parts_.loop.run_after(parts_.options.c2d.lock_duration, [this, device, lock = received.lock] {
       const auto locked = locked_message(device.get(), lock);
       if (!locked) return;
       unlock(*device, **locked);
+      tell(QueueEvent::Kind::kReturned, *device, **locked);
       pump(device);
     });
     return received;
@@ -365,6 +370,15 @@ void Partition::ended(const DevicePtr& device, Endings endings) {
   for (const uint64_t sequence : endings.sequences) {
     Message* message = device->queue.find(sequence);
     if (message == nullptr) continue;  // The device was deleted meanwhile.
+    if (parts_.watch) {
+      parts_.watch({.kind = QueueEvent::Kind::kEnded,
+                    .partition = parts_.id,
+                    .sequence = sequence,
+                    .device_id = device->identity.device_id,
+                    .delivery_count = message->delivery_count,
+                    .outcome = endings.outcome,
+                    .feedback = wants_feedback(message->ack, endings.outcome)});
+    }
     device->queue.remove(*message);
     parts_.metrics.messages_pending.Decrement();
     parts_.metrics.ended(endings.outcome).Increment();

@@ -269,6 +269,7 @@ void Partition::deleted(Device& device) {
   for (Message* message : messages) {
     drop_body(*message);
     if (message->state != Message::State::kCommitting) parts_.metrics.messages_pending.Decrement();
+    tell(QueueEvent::Kind::kForgotten, device, *message);
   }
   device.queue = C2dQueue();
   if (device.expiry_watched) expiries_.erase({*device.expiry_watched, device.number});

@@ -46,10 +46,16 @@ else()
     -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG=-O0)
   expect_success()
 endif()
-run(${CMAKE_COMMAND} --build ${FOLDER}/build --target app --parallel 2)
+run(${CMAKE_COMMAND} --build ${FOLDER}/build --target app app_test --parallel 2)
 run(${FOLDER}/build/app)
+run(${FOLDER}/build/app_test)
 
 if(WAY STREQUAL find_package)
+  # The example as whoever installed us has it.
+  run(${CMAKE_COMMAND} -S ${SOURCE}/examples/cpp -B ${FOLDER}/examples -G ${GENERATOR}
+    -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_PREFIX_PATH=${FOLDER}/moved)
+  run(${CMAKE_COMMAND} --build ${FOLDER}/examples --target unit_test_with_hub)
+  run(${FOLDER}/examples/unit_test_with_hub)
   foreach(face device service)
     execute_process(
       COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${FOLDER}/moved/${LIBDIR}/pkgconfig

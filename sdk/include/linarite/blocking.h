@@ -7,7 +7,8 @@
 // Threads: every member may be called on any thread, several at a time too; a stop request of a
 // call's std::stop_token ends its wait with errc::operation_aborted (a send that had left: with
 // outcome_unknown). Not from a token provider or log sink: those run on the thread that would
-// answer.
+// answer. On a network without threads (manual_network.h) a call runs the network itself instead of
+// waiting, on that network's one thread and in its time.
 #pragma once
 
 #include <chrono>

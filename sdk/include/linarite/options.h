@@ -14,6 +14,7 @@
 namespace linarite {
 inline namespace v1 {
 
+// How much a line of the log matters.
 enum class log_level { debug, info, warning, error };
 // Called on a thread of the SDK: it must not block and must not throw. Never given a secret or a
 // message body.
@@ -52,6 +53,7 @@ struct offline_queue_options {
   policy when_full = policy::reject_newest;
 };
 
+// What clients of both kinds have in common.
 struct client_options {
   endpoint_options endpoint{};
   reconnect_options reconnect{};
@@ -70,10 +72,12 @@ struct client_options {
   std::optional<linarite::network> network{};  // None: network::shared().
 };
 
+// Of a device_client.
 struct device_options : client_options {
   std::chrono::seconds keep_alive{240};  // At most 1177: the hub waits 1.5 times as long.
 };
 
+// Of a service_client.
 struct service_options : client_options {
   offline_queue_options offline_queue{};
   // What becomes of a send whose outcome was lost with its connection.

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """The tutorial, played for real: `./dev demo` runs this.
 
-A hub of its own in a temporary folder, a device, a back end and a reader of feedback. Every line that the
-programs print is shown, and looked at: the demo ends with 0 only if all of it was seen.
+Usage: demo.py [python|cpp]
+
+A hub of its own in a temporary folder, a device, a back end and a reader of feedback, the device and the back
+end being the examples in this language. Every line that the programs print is shown, and looked at: the demo
+ends with 0 only if all of it was seen.
 """
 
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -18,9 +22,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = ROOT / "build" / "linarite"
-EXAMPLES = ROOT / "examples" / "python"
+PYTHON_EXAMPLES = ROOT / "examples" / "python"
+CPP_EXAMPLES = ROOT / "build" / "examples" / "cpp"
 PORTS = (443, 5671, 8883, 5300)  # The official SDKs know the first three and offer no other choice.
 WAIT_S = 60
+DEVICE = "sensor-1"
+MESSAGES = 2
 
 
 class Failed(Exception):
@@ -105,8 +112,78 @@ def enter_own_network():
     inside = 'ip link set lo up && exec "$@"'
     environment = {**os.environ, "LINARITE_DEMO_NAMESPACE": "1"}
     environment["PATH"] += ":/usr/sbin:/sbin"
-    command = [unshare, "-rn", "sh", "-c", inside, "demo", sys.executable, os.path.abspath(__file__)]
+    command = [unshare, "-rn", "sh", "-c", inside, "demo", sys.executable, os.path.abspath(__file__), *sys.argv[1:]]
     os.execve(unshare, command, environment)
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """A device and a back end in one language: how they are started, and what they print."""
+
+    device: list  # The words of the command.
+    device_environment: dict
+    device_ready: str
+    device_stops_itself: bool  # After the last message; else it goes on until Ctrl-C.
+    back_end: list
+    back_end_environment: dict
+    sent: list  # What the back end prints while it sends.
+    received: list  # What the device prints of the messages.
+    last: str  # What it prints when it has the last one.
+    feedback: list  # What the back end prints of the feedback; empty: another program reads it.
+
+
+def python_examples(device_string, service_string):
+    def message(number):
+        return [
+            f'body: {{"wind": {10.0 + number}}}',
+            f"message_id: message-{number}",
+            f"correlation_id: correlation-{number}",
+            "content_type: application/json",
+            f"property origin: back end, message {number}",
+        ]
+
+    sender = PYTHON_EXAMPLES / "send_cloud_to_device.py"
+    numbers = range(1, MESSAGES + 1)
+    return Examples(
+        device=[sys.executable, PYTHON_EXAMPLES / "simulated_device.py", "--count", MESSAGES],
+        device_environment={"DEVICE_CONNECTION_STRING": device_string},
+        device_ready="connected",
+        device_stops_itself=True,
+        back_end=[sys.executable, sender, "--device-id", DEVICE, "--count", MESSAGES],
+        back_end_environment={"SERVICE_CONNECTION_STRING": service_string},
+        sent=[f"sent message-{number}" for number in numbers],
+        received=[line for number in numbers for line in message(number)],
+        last=f"{MESSAGES} received",
+        feedback=[],
+    )
+
+
+def cpp_examples(device_string, service_string):
+    def message(number):
+        return [
+            f'Message received: {{"service client sent a message": {number}}}',
+            f"message id: message_{number}",
+            f"correlation id: correlation_{number}",
+            "content type: application/json",
+            f"testProperty = PropMsg_{number}",
+        ]
+
+    numbers = range(MESSAGES)
+    return Examples(
+        device=[CPP_EXAMPLES / "simulated_device", device_string],
+        device_environment={},
+        device_ready="Waiting for C2D messages",
+        device_stops_itself=False,
+        back_end=[CPP_EXAMPLES / "send_cloud_to_device", service_string, DEVICE, MESSAGES],
+        back_end_environment={},
+        sent=[f"Sending message: {number}" for number in numbers],
+        received=[line for number in numbers for line in message(number)],
+        last=f"Total messages received: {MESSAGES}",
+        feedback=[f"message_{number}: success" for number in numbers],
+    )
+
+
+LANGUAGES = {"python": python_examples, "cpp": cpp_examples}
 
 
 def linarite(data, *words):
@@ -123,65 +200,67 @@ def trusting(data, *command):
     return [PROGRAM, "run", "--data", data, "--", *command]
 
 
-def play(data, running):
+def start_hub(data, running):
     say("starting a hub")
     hub = Program("hub", [PROGRAM, "serve", "--data", data])
     running.append(hub)
     hub.expect("ready")
+    return hub
 
-    say("registering the device sensor-1")
-    linarite(data, "hub", "device-identity", "create", "-d", "sensor-1")
-    device_string = linarite(data, "hub", "device-identity", "connection-string", "show", "-d", "sensor-1", "-o", "tsv")
-    service_string = linarite(data, "hub", "connection-string", "show", "--policy-name", "service", "-o", "tsv")
 
-    say("starting the device and a reader of feedback")
-    python = sys.executable
-    device = Program(
-        "device",
-        trusting(data, python, EXAMPLES / "simulated_device.py", "--count", "2"),
-        {"DEVICE_CONNECTION_STRING": device_string},
+def register(data):
+    """The connection strings of a new device and of a back end."""
+    say(f"registering the device {DEVICE}")
+    linarite(data, "hub", "device-identity", "create", "-d", DEVICE)
+    return (
+        linarite(data, "hub", "device-identity", "connection-string", "show", "-d", DEVICE, "-o", "tsv"),
+        linarite(data, "hub", "connection-string", "show", "--policy-name", "service", "-o", "tsv"),
     )
+
+
+def play(language, data, running):
+    hub = start_hub(data, running)
+    examples = LANGUAGES[language](*register(data))
+
+    say("starting the device")
+    device = Program("device", trusting(data, *examples.device), examples.device_environment)
     running.append(device)
-    feedback = Program("feedback", [PROGRAM, "hub", "monitor-feedback", "--data", data])
-    running.append(feedback)
-    device.expect("connected")
+    if not examples.feedback:
+        reader = Program("feedback", [PROGRAM, "hub", "monitor-feedback", "--data", data])
+        running.append(reader)
+    device.expect(examples.device_ready)
 
-    say("sending two messages")
-    back_end = Program(
-        "back end",
-        trusting(data, python, EXAMPLES / "send_cloud_to_device.py", "--device-id", "sensor-1", "--count", "2"),
-        {"SERVICE_CONNECTION_STRING": service_string},
-    )
+    say(f"sending {MESSAGES} messages")
+    back_end = Program("back end", trusting(data, *examples.back_end), examples.back_end_environment)
     running.append(back_end)
-    back_end.expect("sent message-1", "sent message-2")
+    back_end.expect(*examples.sent, *examples.feedback)
     back_end.expect_end()
 
-    for number in (1, 2):
-        device.expect(
-            f'body: {{"wind": {10.0 + number}}}',
-            f"message_id: message-{number}",
-            f"correlation_id: correlation-{number}",
-            "content_type: application/json",
-            f"property origin: back end, message {number}",
-        )
-    device.expect("2 received")
+    device.expect(*examples.received, examples.last)
+    if not examples.device_stops_itself:
+        device.process.send_signal(signal.SIGINT)
     device.expect_end()
-    feedback.expect("message-1", "message-2", "Success")
+    if not examples.feedback:
+        reader.expect("message-1", "message-2", "Success")
+        reader.stop()
 
     say("stopping the hub")
-    feedback.stop()
     hub.stop()
     hub.expect_end()
 
 
 def main():
+    language = sys.argv[1] if len(sys.argv) > 1 else "python"
+    if language not in LANGUAGES:
+        print(f"no examples in {language}: give one of {', '.join(LANGUAGES)}", file=sys.stderr)
+        return 2
     if not ports_are_ours():
         enter_own_network()
     data = tempfile.mkdtemp(prefix="linarite-demo-")
     running = []
     started = time.monotonic()
     try:
-        play(data, running)
+        play(language, data, running)
     except Failed as failure:
         print(f"\nThe demo failed: {failure}.", file=sys.stderr)
         return 1

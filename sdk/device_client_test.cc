@@ -151,6 +151,35 @@ class DeviceClientTest : public ClientTest {
   }
 };
 
+TEST_F(DeviceClientTest, TimeInLineIsNotTimeOfATry) {
+  network_->line_stands = true;
+  auto how = options();
+  how.connect_timeout = seconds(10);
+  auto client = make(std::move(how));
+  Outcome<> connected;
+  client.async_connect(connected.callback());
+  settle();
+  pass(seconds(30));
+  EXPECT_TRUE(connected.pending());
+  ASSERT_EQ(network_->line.size(), 1U);
+  network_->line.front()(nullptr);
+  const auto hub = let_in();
+  EXPECT_TRUE(connected.ok());
+}
+
+TEST_F(DeviceClientTest, WhoWaitsInLineTooLongFailsAndDialsNoMore) {
+  network_->line_stands = true;
+  auto client = make(options());
+  Outcome<> connected;
+  client.async_connect(connected.callback());
+  settle();
+  pass(seconds(61));
+  EXPECT_TRUE(connected.failed(errc::timed_out));
+  network_->line.front()(nullptr);
+  settle();
+  EXPECT_TRUE(network_->dials.empty());
+}
+
 TEST_F(DeviceClientTest, ConnectsAsTheProtocolSays) {
   device_options chosen = options();
   chosen.product_info = "my app";

@@ -120,24 +120,45 @@ void DeviceSession::start_attempt(error reason) {
     if (made.problem) return on_lost(std::move(made.problem));
     target_ = std::move(made.connect);
   }
-  const auto weak = weak_from_this();
-  if (options_.connect_timeout.count() > 0) {
-    attempt_deadline_ = loop_->run_after(options_.connect_timeout, [weak] {
-      const auto self = weak.lock();
-      if (!self) return;
-      self->attempt_deadline_ = 0;
-      self->on_lost({errc::timed_out, "no connection to " + self->target_->host + ":" +
-                                          std::to_string(self->target_->port) + " in time"});
-    });
-  }
-  if (!tokens_) return dial({});
+  arm_attempt_deadline();
+  if (!tokens_) return wait_to_dial({});
   tokens_->get([this](error why, TokenSource::Token token) {
     if (why) {
       on_lost(std::move(why));
     } else {
-      dial(std::move(token));
+      wait_to_dial(std::move(token));
     }
   });
+}
+
+void DeviceSession::arm_attempt_deadline() {
+  loop_->cancel(std::exchange(attempt_deadline_, 0));
+  if (options_.connect_timeout.count() == 0) return;
+  attempt_deadline_ = loop_->run_after(options_.connect_timeout, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->attempt_deadline_ = 0;
+    self->on_lost({errc::timed_out, "no connection to " + self->target_->host + ":" +
+                                        std::to_string(self->target_->port) + " in time"});
+  });
+}
+
+// Behind the other clients of this process that dial the same hub. What they take is no time of
+// this try, but it is of the operation that waits for it.
+void DeviceSession::wait_to_dial(TokenSource::Token token) {
+  const auto network = network_.lock();
+  if (!network) return;
+  loop_->cancel(std::exchange(attempt_deadline_, 0));
+  network->wait_to_dial(
+      *loop_, target_->host + ":" + std::to_string(target_->port),
+      [weak = weak_from_this(), connection = connection_,
+       token = std::move(token)](std::shared_ptr<void> place) mutable {
+        const auto self = weak.lock();
+        if (!self || self->connection_ != connection || self->phase_ != Phase::kConnecting) return;
+        self->dial_place_ = std::move(place);
+        self->arm_attempt_deadline();
+        self->dial(std::move(token));
+      });
 }
 
 void DeviceSession::dial(TokenSource::Token token) {
@@ -178,6 +199,7 @@ std::unique_ptr<net::StreamHandler> DeviceSession::open_link(net::Stream& stream
 }
 
 void DeviceSession::on_up() {
+  dial_place_.reset();
   loop_->cancel(std::exchange(attempt_deadline_, 0));
   phase_ = Phase::kUp;
   was_up_ = true;
@@ -194,6 +216,7 @@ void DeviceSession::drop_link(bool orderly) {
   for (TimerId* timer : {&attempt_deadline_, &retry_, &renewal_}) {
     loop_->cancel(std::exchange(*timer, 0));
   }
+  dial_place_.reset();
   renewal_due_ = false;
   if (tokens_) tokens_->forget();
   ++connection_;

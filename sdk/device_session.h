@@ -67,6 +67,8 @@ class DeviceSession final : public std::enable_shared_from_this<DeviceSession> {
 
   bool running() const { return phase_ != Phase::kClosing && phase_ != Phase::kClosed; }
   void start_attempt(error reason);
+  void arm_attempt_deadline();
+  void wait_to_dial(TokenSource::Token token);
   void dial(TokenSource::Token token);
   std::unique_ptr<net::StreamHandler> open_link(net::Stream& stream,
                                                 const TokenSource::Token& token);
@@ -100,6 +102,7 @@ class DeviceSession final : public std::enable_shared_from_this<DeviceSession> {
   bool was_up_ = false;
   Link* link_ = nullptr;  // Owned by its stream.
   std::optional<net::ConnectOptions> target_;
+  std::shared_ptr<void> dial_place_;  // While it dials, until it is up or gave up.
   TimerId attempt_deadline_ = 0;
   TimerId retry_ = 0;
   TimerId renewal_ = 0;

@@ -68,6 +68,13 @@ class FakeNetwork final : public Network {
   };
 
   std::shared_ptr<Loop> choose_loop() override { return loop; }
+  void wait_to_dial(Loop&, const std::string&, DialLines::Start start) override {
+    if (line_stands) {
+      line.push_back(std::move(start));
+    } else {
+      start(nullptr);
+    }
+  }
   void connect(Loop&, net::ConnectOptions options, Opened opened, Failed failed) override {
     dials.push_back({std::move(options), std::move(opened), std::move(failed)});
   }
@@ -81,6 +88,8 @@ class FakeNetwork final : public Network {
   ManualClock clock{WallTime(std::chrono::seconds(1'700'000'000))};
   std::shared_ptr<ManualLoop> loop = std::make_shared<ManualLoop>(clock);
   std::deque<Dial> dials;
+  bool line_stands = false;  // Whoever wants to dial waits in `line`.
+  std::deque<DialLines::Start> line;
   TlsContexts contexts;
 
  private:

@@ -1,6 +1,7 @@
 #include "sdk/network.h"
 
 #include <linarite/network.h>
+#include <algorithm>
 #include <atomic>
 #include <latch>
 #include <thread>
@@ -45,6 +46,7 @@ struct LoopAndClock {
         loop(*clock, options.clock ? net::TimerDrive::kWhenTold : net::TimerDrive::kSystem) {}
   const std::unique_ptr<Clock> clock;
   net::AsioLoop loop;
+  DialLines lines{loop};
 };
 
 class SocketNetwork final : public Network {
@@ -55,6 +57,11 @@ class SocketNetwork final : public Network {
   std::shared_ptr<Loop> choose_loop() override {
     const auto& chosen = loops_[next_.fetch_add(1) % loops_.size()];
     return {chosen, &chosen->loop};
+  }
+  void wait_to_dial(Loop& loop, const std::string& server, DialLines::Start start) override {
+    const auto found = std::ranges::find_if(
+        loops_, [&loop](const auto& shared) { return &shared->loop == &loop; });
+    (*found)->lines.wait(server, std::move(start));
   }
   void connect(Loop& loop, net::ConnectOptions options, Opened opened, Failed failed) override {
     net::connect(dynamic_cast<net::AsioLoop&>(loop), std::move(options), std::move(opened),

@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/random.h"
 #include "net/client.h"
+#include "sdk/dial_lines.h"
 
 namespace linarite::sdk {
 
@@ -27,6 +28,12 @@ class Network {
   // The loop for one more client. It stays valid for whoever holds it; after the network has ended
   // it runs nothing more. Any thread.
   virtual std::shared_ptr<Loop> choose_loop() = 0;
+  // Before connect(): calls `start` when it is this client's turn to dial the server, which is at
+  // once where nobody has to wait. The turn lasts until the place is destroyed. On the loop's
+  // thread.
+  virtual void wait_to_dial(Loop& /*loop*/, const std::string& /*server*/, DialLines::Start start) {
+    start(nullptr);
+  }
   // As net::connect(). On the loop's thread.
   virtual void connect(Loop& loop, net::ConnectOptions options, Opened opened, Failed failed) = 0;
   // The context for these options, shared by all that ask for the same. Any thread.

@@ -104,9 +104,9 @@ class Server:
     def log(self):
         return (self.folder / "log").read_text(errors="replace")[-2000:]
 
-    def load(self, scenario, **options):
-        """Runs hub_load on this server; returns what it measured."""
-        words = [HUB_LOAD, scenario, "--pid", self.process.pid, *self.load_options()]
+    def load(self, scenario, program=HUB_LOAD, **options):
+        """Runs hub_load, or another program with its options, on this server; returns what it measured."""
+        words = [program, scenario, "--pid", self.process.pid, *self.load_options()]
         for name, value in options.items():
             words += ["--" + name.replace("_", "-"), value]
         done = subprocess.run(

@@ -5,6 +5,8 @@ from servers import ROOT
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 BEGIN = "<!-- figures: written by ./dev bench --write -->"
 END = "<!-- end of figures -->"
+DEVICES_BEGIN = "<!-- figures of devices: written by ./dev bench devices --write -->"
+DEVICES_END = "<!-- end of figures of devices -->"
 
 # Scenario, field, factor to the unit, name with unit, and whether less is better.
 ROWS = [
@@ -30,6 +32,16 @@ ROWS = [
     ("start after kill -9", "start_s", 1, "start to ready, full store, after kill -9, s", True),
     ("start full", "start_cpu_s", 1, "CPU of a start with a full store, s", True),
     ("start full", "rss_bytes", 1e-6, "RSS one second after it, MB", True),
+]
+
+# What a process of devices costs; the columns are client libraries.
+DEVICE_LIBRARIES = ("Linarite SDK", "Paho C++")
+DEVICE_ROWS = [
+    ("devices downlink", "library_cpu_us", 1, "receive and acknowledge at QoS 1: client CPU, us/message"),
+    ("devices downlink", "per_second", 1, "received/s"),
+    ("devices idle", "bytes_each", 1e-3, "RSS of a connected client, KB"),
+    ("devices idle", "connect_cpu_us", 1, "connect and subscribe: client CPU, us"),
+    ("devices idle", "connect_seconds", 1, "connecting the clients between the two counts, s"),
 ]
 
 # Scenario and field: the first bar, in the unit of the row.
@@ -108,6 +120,23 @@ def table(results):
     return "\n".join(lines)
 
 
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def device_table(results):
+    """Ours beside the peer, with the median of the passes; empty if the scenario was not run."""
+    lines = [f"| Figure | {' | '.join(DEVICE_LIBRARIES)} | ratio |", "| --- | --- | --- | --- |"]
+    for scenario, field, factor, name in DEVICE_ROWS:
+        cells = [values_of(results, scenario, library, field, factor) for library in DEVICE_LIBRARIES]
+        if not all(cells):
+            return ""
+        ours, theirs = map(median, cells)
+        shown = [f"{short(median(c))} ({short(min(c))} to {short(max(c))})" for c in cells]
+        lines.append(f"| {name} | {shown[0]} | {shown[1]} | {ours / theirs:.2f} |")
+    return "\n".join(lines)
+
+
 def span(results, field):
     values = [result[field] for result in results if field in result]
     return f"{short(min(values))} to {short(max(values))}" if values else "not measured"
@@ -133,8 +162,21 @@ def text(run):
     )
 
 
-def write(figures):
+def device_text(run):
+    machine, arguments, results = run["machine"], run["arguments"], run["results"]
+    figures = device_table(results)
+    if not figures:
+        return ""
+    return (
+        f"{machine['date']}, commit {machine['commit']}, {machine['cpu']}, Linux {machine['kernel']}."
+        f" {arguments['repeat']} passes of {arguments['seconds']:g} s, median and range; other processes took"
+        f" {span(results, 'others_cpu_percent')} % of one core meanwhile, load average {span(results, 'load_average')}."
+        f"\n\n{figures}"
+    )
+
+
+def write(figures, begin=BEGIN, end=END):
     document = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = document.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{figures}\n{END}{after}", encoding="utf-8")
+    before, rest = document.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    DOCUMENT.write_text(f"{before}{begin}\n{figures}\n{end}{after}", encoding="utf-8")

@@ -30,6 +30,7 @@ namespace blocking {
 // How long the members that wait for others wait, if they are not told.
 inline constexpr std::chrono::milliseconds default_wait{60'000};
 
+// linarite::device_client, whose calls wait.
 class LINARITE_API device_client {
  public:
   explicit device_client(device_identity identity, device_options options = {});
@@ -54,6 +55,7 @@ class LINARITE_API device_client {
   linarite::device_client client_;
 };
 
+// linarite::service_client, whose calls wait.
 class LINARITE_API service_client {
  public:
   explicit service_client(service_identity identity, service_options options = {});
@@ -81,7 +83,7 @@ class LINARITE_API service_client {
   linarite::service_client client_;
 };
 
-// To be destroyed before its client.
+// linarite::feedback_receiver, whose calls wait. To be destroyed before its client.
 class LINARITE_API feedback_receiver {
  public:
   explicit feedback_receiver(const service_client& client);

@@ -7,6 +7,7 @@
 namespace linarite {
 inline namespace v1 {
 
+// Where a client is between its making and its end.
 enum class connection_state {
   disconnected,  // Not asked to connect yet, or the first connect failed.
   connecting,
@@ -14,8 +15,10 @@ enum class connection_state {
   waiting,  // Was connected, is not, and will try again after a pause.
   closed,   // For good.
 };
+// The enumerator's name.
 LINARITE_API const char* to_string(connection_state state) noexcept;
 
+// One step of a connection, as async_next_state() gives it.
 struct connection_change {
   connection_state state = connection_state::disconnected;
   error reason{};        // Why it is no longer what it was; no error for an ordinary step.

@@ -62,7 +62,9 @@ enum class errc : int {
   service_unavailable = 503001,
 };
 
+// The category of errc; a hub's number without a name here has it too.
 LINARITE_API const std::error_category& category() noexcept;
+// Lets an errc become a std::error_code by itself.
 inline std::error_code make_error_code(errc code) noexcept {
   return {static_cast<int>(code), category()};
 }

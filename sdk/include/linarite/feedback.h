@@ -18,9 +18,12 @@
 namespace linarite {
 inline namespace v1 {
 
+// What became of a message.
 enum class feedback_status { success, expired, delivery_count_exceeded, rejected, purged };
+// The enumerator's name.
 LINARITE_API const char* to_string(feedback_status status) noexcept;
 
+// The outcome of one message.
 struct feedback_record {
   std::string message_id;  // Of the message it is about; empty if it had none.
   feedback_status status = feedback_status::success;

@@ -24,14 +24,16 @@ struct sas_token {
   std::string text;  // "SharedAccessSignature sr=...&sig=...&se=..."
 };
 
+// Which token a client needs.
 struct token_request {
   std::string audience;            // What the token must be for: host or host/devices/id.
   std::chrono::seconds life_time;  // What the client wishes; the token's own `se` counts.
 };
-// Brings a token. Called on a thread of the SDK, at each connect and renewal: it must not block and
-// must not throw. `reply` may be called at once or later, on any thread, once; later calls and
-// calls after the client gave up do nothing.
+// Takes a provider's token, or why there is none. May be called at once or later, on any thread,
+// once; later calls and calls after the client gave up do nothing.
 using token_reply = std::function<void(error, std::string token)>;
+// Brings a token. Called on a thread of the SDK, at each connect and renewal: it must not block and
+// must not throw.
 using token_provider = std::function<void(const token_request&, token_reply reply)>;
 
 // X.509: PEM files. The chain begins with the device's own certificate; the key has no password.

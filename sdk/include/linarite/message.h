@@ -15,6 +15,7 @@
 namespace linarite {
 inline namespace v1 {
 
+// A moment in UTC.
 using wall_time = std::chrono::sys_time<std::chrono::milliseconds>;
 
 // About which outcomes the sender wants feedback.

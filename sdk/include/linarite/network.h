@@ -27,6 +27,7 @@ class LINARITE_API time_source {
   virtual wall_time wall() const = 0;                       // UTC.
 };
 
+// How many threads, and from where they take time and randomness.
 struct network_options {
   size_t threads = 1;
   // Null: the machine's clocks. Else time stands still for timers until run_due_timers().

@@ -14,6 +14,7 @@
 namespace linarite {
 inline namespace v1 {
 
+// How much a line of the log matters.
 enum class log_level { debug, info, warning, error };
 // Called on a thread of the SDK: it must not block and must not throw. Never given a secret or a
 // message body.
@@ -52,13 +53,16 @@ struct offline_queue_options {
   policy when_full = policy::reject_newest;
 };
 
+// What clients of both kinds have in common.
 struct client_options {
   endpoint_options endpoint{};
   reconnect_options reconnect{};
   // From the call to the completion of whatever asks the hub for something. Nothing waits for ever
   // unless this is zero.
   std::chrono::milliseconds operation_timeout{60'000};
-  // For one try: name, TCP, TLS, and the protocol's own handshake. Zero: no limit of its own.
+  // For one try: name, TCP, TLS, and the protocol's own handshake. Zero: no limit of its own. Of the
+  // device clients of one network 256 at most dial one hub at a time; waiting for that is not
+  // counted here.
   std::chrono::milliseconds connect_timeout{30'000};
   // Life of the tokens the client makes, and how long before the end they are replaced.
   std::chrono::seconds token_life_time{3600};
@@ -70,10 +74,12 @@ struct client_options {
   std::optional<linarite::network> network{};  // None: network::shared().
 };
 
+// Of a device_client.
 struct device_options : client_options {
   std::chrono::seconds keep_alive{240};  // At most 1177: the hub waits 1.5 times as long.
 };
 
+// Of a service_client.
 struct service_options : client_options {
   offline_queue_options offline_queue{};
   // What becomes of a send whose outcome was lost with its connection.

@@ -13,7 +13,9 @@
 namespace linarite {
 inline namespace v1 {
 
+// Whether the hub lets the device in.
 enum class device_status { enabled, disabled };
+// How the device proves who it is.
 enum class authentication_type { sas, self_signed, certificate_authority, none };
 
 // To create or update one, fill in what the first group names. The rest is the hub's to say.
@@ -51,6 +53,7 @@ struct device {
 };
 LINARITE_API std::string to_json(const device& what);
 
+// How many identities there are.
 struct registry_statistics {
   std::uint64_t total = 0;
   std::uint64_t enabled = 0;

@@ -8,6 +8,8 @@ namespace linarite::load {
 namespace {
 
 constexpr double kLimitS = 600;
+// The hub ends handshakes when too many are under way.
+constexpr size_t kParallelMax = 64;
 
 struct Progress {
   size_t count;
@@ -77,7 +79,7 @@ double create_devices(Session& session, size_t count) {
   const std::string token = session.policy_token();
   Progress progress{count};
   session.on_loop([&] {
-    for (size_t i = 0; i < std::min(count, session.options().parallel); ++i) {
+    for (size_t i = 0; i < std::min({count, session.options().parallel, kParallelMax}); ++i) {
       session.connect(session.options().https_port, [&](net::Stream& stream) {
         return std::make_unique<Creator>(session, stream, token, progress);
       });

@@ -151,10 +151,10 @@ def test_the_topic_of_a_message(hub, connect):
     assert (kind, body) == ("message", b"body")
     head, bag = topic.rsplit("/", 1)
     assert head == "devices/sensor-1/messages/devicebound"
-    # The command line sends over REST, whose path spells the last word so.
+    # The command line sends over AMQP, to the address that Azure's back-end SDKs give.
     assert bag.split("&") == [
         "%24.mid=m%201",
-        "%24.to=%2Fdevices%2Fsensor-1%2Fmessages%2FdeviceBound",
+        "%24.to=%2Fdevices%2Fsensor-1%2Fmessages%2Fdevicebound",
         "%24.cid=c%2F1",
         "%24.ct=text%2Fplain",
         "%24.ce=utf-8",

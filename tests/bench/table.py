@@ -5,6 +5,8 @@ from servers import ROOT
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 BEGIN = "<!-- figures: written by ./dev bench --write -->"
 END = "<!-- end of figures -->"
+SERVICES_BEGIN = "<!-- figures of back ends: written by ./dev bench services --write -->"
+SERVICES_END = "<!-- end of figures of back ends -->"
 DEVICES_BEGIN = "<!-- figures of devices: written by ./dev bench devices --write -->"
 DEVICES_END = "<!-- end of figures of devices -->"
 
@@ -42,6 +44,15 @@ DEVICE_ROWS = [
     ("devices idle", "bytes_each", 1e-3, "RSS of a connected client, KB"),
     ("devices idle", "connect_cpu_us", 1, "connect and subscribe: client CPU, us"),
     ("devices idle", "connect_seconds", 1, "connecting the clients between the two counts, s"),
+]
+
+# The same of a back end.
+SERVICE_LIBRARIES = ("Linarite SDK", "Proton C++")
+SERVICE_ROWS = [
+    ("services downlink", "library_cpu_us", 1, "send until accepted: client CPU, us/message"),
+    ("services downlink", "per_second", 1, "accepted/s"),
+    ("services idle", "bytes_each", 1e-3, "RSS of a connected client, KB"),
+    ("services idle", "connect_cpu_us", 1, "connect until there is credit: client CPU, us"),
 ]
 
 # Scenario and field: the first bar, in the unit of the row.
@@ -124,11 +135,11 @@ def median(values):
     return sorted(values)[len(values) // 2]
 
 
-def device_table(results):
+def library_table(results, libraries, rows):
     """Ours beside the peer, with the median of the passes; empty if the scenario was not run."""
-    lines = [f"| Figure | {' | '.join(DEVICE_LIBRARIES)} | ratio |", "| --- | --- | --- | --- |"]
-    for scenario, field, factor, name in DEVICE_ROWS:
-        cells = [values_of(results, scenario, library, field, factor) for library in DEVICE_LIBRARIES]
+    lines = [f"| Figure | {' | '.join(libraries)} | ratio |", "| --- | --- | --- | --- |"]
+    for scenario, field, factor, name in rows:
+        cells = [values_of(results, scenario, library, field, factor) for library in libraries]
         if not all(cells):
             return ""
         ours, theirs = map(median, cells)
@@ -162,9 +173,10 @@ def text(run):
     )
 
 
-def device_text(run):
+def library_text(run, libraries, rows):
     machine, arguments, results = run["machine"], run["arguments"], run["results"]
-    figures = device_table(results)
+    figures = library_table(results, libraries, rows)
+    results = [r for r in results if r["scenario"] in {row[0] for row in rows}]
     if not figures:
         return ""
     return (

@@ -190,22 +190,23 @@ send_result service_client::send(std::string device_id, message message, std::st
   return LINARITE_DEMAND(send_result, start_send, std::move(device_id), std::move(message));
 }
 
-device service_client::create_device(device device, std::stop_token stop) {
+device service_client::create_device(const device& device, std::stop_token stop) {
   using kind = linarite::service_client::put_kind;
-  return LINARITE_DEMAND(linarite::device, start_put, kind::create, std::move(device));
+  return LINARITE_DEMAND(linarite::device, start_put, kind::create, device);
 }
 
-device service_client::update_device(device device, std::stop_token stop) {
+device service_client::update_device(const device& device, std::stop_token stop) {
   using kind = linarite::service_client::put_kind;
-  return LINARITE_DEMAND(linarite::device, start_put, kind::update, std::move(device));
+  return LINARITE_DEMAND(linarite::device, start_put, kind::update, device);
 }
 
-device service_client::get_device(std::string device_id, std::stop_token stop) {
-  return LINARITE_DEMAND(device, start_get, std::move(device_id));
+device service_client::get_device(const std::string& device_id, std::stop_token stop) {
+  return LINARITE_DEMAND(device, start_get, device_id);
 }
 
-void service_client::delete_device(std::string device_id, std::string etag, std::stop_token stop) {
-  LINARITE_DEMAND(, start_delete, std::move(device_id), std::move(etag));
+void service_client::delete_device(const std::string& device_id, const std::string& etag,
+                                   std::stop_token stop) {
+  LINARITE_DEMAND(, start_delete, device_id, etag);
 }
 
 std::vector<device> service_client::list_devices(std::stop_token stop) {
@@ -216,8 +217,8 @@ std::vector<device> service_client::list_devices(std::size_t maximum, std::stop_
   return LINARITE_DEMAND(std::vector<device>, start_list, maximum);
 }
 
-std::uint64_t service_client::purge(std::string device_id, std::stop_token stop) {
-  return LINARITE_DEMAND(std::uint64_t, start_purge, std::move(device_id));
+std::uint64_t service_client::purge(const std::string& device_id, std::stop_token stop) {
+  return LINARITE_DEMAND(std::uint64_t, start_purge, device_id);
 }
 
 linarite::registry_statistics service_client::registry_statistics(std::stop_token stop) {

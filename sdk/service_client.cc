@@ -123,7 +123,7 @@ void service_client::start_send(const session_pointer& session, id_type id, std:
 }
 
 void service_client::start_put(const session_pointer& session, id_type id, put_kind kind,
-                               device what, detail::completion<device> done) {
+                               const device& what, detail::completion<device> done) {
   sdk::RestCall request{.method = "PUT", .path = device_path(what.device_id)};
   if (kind == put_kind::update) request.headers = if_match(what.etag, "*");
   request.headers.set("Content-Type", "application/json; charset=utf-8");
@@ -131,14 +131,15 @@ void service_client::start_put(const session_pointer& session, id_type id, put_k
   call(session, id, std::move(request), std::move(done), sdk::parse_device);
 }
 
-void service_client::start_get(const session_pointer& session, id_type id, std::string device_id,
-                               detail::completion<device> done) {
+void service_client::start_get(const session_pointer& session, id_type id,
+                               const std::string& device_id, detail::completion<device> done) {
   call(session, id, {.method = "GET", .path = device_path(device_id)}, std::move(done),
        sdk::parse_device);
 }
 
-void service_client::start_delete(const session_pointer& session, id_type id, std::string device_id,
-                                  std::string etag, detail::completion<> done) {
+void service_client::start_delete(const session_pointer& session, id_type id,
+                                  const std::string& device_id, const std::string& etag,
+                                  detail::completion<> done) {
   sdk::RestCall request{
       .method = "DELETE", .path = device_path(device_id), .headers = if_match(etag, "*")};
   session->loop()->post(
@@ -156,7 +157,8 @@ void service_client::start_list(const session_pointer& session, id_type id, std:
        std::move(done), sdk::parse_device_list);
 }
 
-void service_client::start_purge(const session_pointer& session, id_type id, std::string device_id,
+void service_client::start_purge(const session_pointer& session, id_type id,
+                                 const std::string& device_id,
                                  detail::completion<std::uint64_t> done) {
   call(session, id, {.method = "DELETE", .path = device_path(device_id) + "/commands"},
        std::move(done),

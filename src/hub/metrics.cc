@@ -37,8 +37,9 @@ Metrics::Metrics(prometheus::Registry& r)
                                  "Feedback records accepted by a receiver.")),
       authentication_failures(
           counter(r, "linarite_authentication_failures_total", "Tokens that were refused.")),
-      commit_backlog_bytes(gauge(r, "linarite_commit_backlog_bytes",
-                                 "What the hub has committed and the store has not answered.")),
+      commit_backlog_bytes(
+          gauge(r, "linarite_commit_backlog_bytes",
+                "Messages and identities committed and not yet answered by the store.")),
       store_failures(counter(r, "linarite_store_failures_total",
                              "Commits that the store could not make durable.")) {
   auto& family = prometheus::BuildCounter()

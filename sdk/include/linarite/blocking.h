@@ -66,13 +66,14 @@ class LINARITE_API service_client {
 
   void connect(std::stop_token stop = {});
   send_result send(std::string device_id, message message, std::stop_token stop = {});
-  device create_device(device device, std::stop_token stop = {});
-  device update_device(device device, std::stop_token stop = {});
-  device get_device(std::string device_id, std::stop_token stop = {});
-  void delete_device(std::string device_id, std::string etag = {}, std::stop_token stop = {});
+  device create_device(const device& device, std::stop_token stop = {});
+  device update_device(const device& device, std::stop_token stop = {});
+  device get_device(const std::string& device_id, std::stop_token stop = {});
+  void delete_device(const std::string& device_id, const std::string& etag = {},
+                     std::stop_token stop = {});
   std::vector<device> list_devices(std::stop_token stop = {});
   std::vector<device> list_devices(std::size_t maximum, std::stop_token stop = {});
-  std::uint64_t purge(std::string device_id, std::stop_token stop = {});
+  std::uint64_t purge(const std::string& device_id, std::stop_token stop = {});
   linarite::registry_statistics registry_statistics(std::stop_token stop = {});
   std::uint64_t connected_devices(std::stop_token stop = {});
   wall_time hub_time(std::stop_token stop = {});

@@ -101,20 +101,19 @@ class service_client {
   }
   template <class Token>
   auto async_get_device(std::string device_id, Token&& token) {
-    return start<device>(std::forward<Token>(token),
-                         [session = session_, device_id = std::move(device_id)](
-                             detail::operation_id id, auto done) mutable {
-                           start_get(session, id, std::move(device_id), std::move(done));
-                         });
+    return start<device>(
+        std::forward<Token>(token),
+        [session = session_, device_id = std::move(device_id)](detail::operation_id id, auto done) {
+          start_get(session, id, device_id, std::move(done));
+        });
   }
   // void(error). With an etag only if it is still the hub's.
   template <class Token>
   auto async_delete_device(std::string device_id, std::string etag, Token&& token) {
     return start<>(std::forward<Token>(token),
                    [session = session_, device_id = std::move(device_id), etag = std::move(etag)](
-                       detail::operation_id id, auto done) mutable {
-                     start_delete(session, id, std::move(device_id), std::move(etag),
-                                  std::move(done));
+                       detail::operation_id id, auto done) {
+                     start_delete(session, id, device_id, etag, std::move(done));
                    });
   }
   // void(error, std::vector<device>): at most `maximum` (hubs take 1 to 1000), in the order of the
@@ -134,11 +133,11 @@ class service_client {
   // Empties the queue of a device: void(error, std::uint64_t), how many messages it held.
   template <class Token>
   auto async_purge(std::string device_id, Token&& token) {
-    return start<std::uint64_t>(std::forward<Token>(token),
-                                [session = session_, device_id = std::move(device_id)](
-                                    detail::operation_id id, auto done) mutable {
-                                  start_purge(session, id, std::move(device_id), std::move(done));
-                                });
+    return start<std::uint64_t>(
+        std::forward<Token>(token),
+        [session = session_, device_id = std::move(device_id)](detail::operation_id id, auto done) {
+          start_purge(session, id, device_id, std::move(done));
+        });
   }
   // void(error, registry_statistics)
   template <class Token>
@@ -190,26 +189,28 @@ class service_client {
   }
   template <class Token>
   auto start_device(put_kind kind, device what, Token&& token) {
-    return start<device>(std::forward<Token>(token),
-                         [session = session_, kind, what = std::move(what)](detail::operation_id id,
-                                                                            auto done) mutable {
-                           start_put(session, id, kind, std::move(what), std::move(done));
-                         });
+    return start<device>(
+        std::forward<Token>(token),
+        [session = session_, kind, what = std::move(what)](detail::operation_id id, auto done) {
+          start_put(session, id, kind, what, std::move(done));
+        });
   }
 
   using id_type = detail::operation_id;
   LINARITE_API static void start_connect(const session_pointer&, id_type, detail::completion<>);
   LINARITE_API static void start_send(const session_pointer&, id_type, std::string device_id,
                                       message, detail::completion<send_result>);
-  LINARITE_API static void start_put(const session_pointer&, id_type, put_kind, device,
+  LINARITE_API static void start_put(const session_pointer&, id_type, put_kind, const device&,
                                      detail::completion<device>);
-  LINARITE_API static void start_get(const session_pointer&, id_type, std::string device_id,
+  LINARITE_API static void start_get(const session_pointer&, id_type, const std::string& device_id,
                                      detail::completion<device>);
-  LINARITE_API static void start_delete(const session_pointer&, id_type, std::string device_id,
-                                        std::string etag, detail::completion<>);
+  LINARITE_API static void start_delete(const session_pointer&, id_type,
+                                        const std::string& device_id, const std::string& etag,
+                                        detail::completion<>);
   LINARITE_API static void start_list(const session_pointer&, id_type, std::size_t maximum,
                                       detail::completion<std::vector<device>>);
-  LINARITE_API static void start_purge(const session_pointer&, id_type, std::string device_id,
+  LINARITE_API static void start_purge(const session_pointer&, id_type,
+                                       const std::string& device_id,
                                        detail::completion<std::uint64_t>);
   LINARITE_API static void start_registry_statistics(const session_pointer&, id_type,
                                                      detail::completion<registry_statistics>);

@@ -21,7 +21,7 @@ constexpr uint64_t kSequenceBlock = 1U << 16U;
 }  // namespace
 
 Partition::Partition(Parts parts)
-    : parts_(parts),
+    : parts_(std::move(parts)),
       feedback_({.partition = parts_.id,
                  .options = parts_.options.feedback,
                  .store = parts_.store,
@@ -48,9 +48,10 @@ Status Partition::load() {
   next_sequence_ = reserved_sequence_;
   std::unordered_map<uint64_t, Device*>().swap(loaded_owners_);
   if (parts_.watch) {
-    for (const auto& [id, device] : devices_) {
-      device->queue.for_each(
-          [&](const Message& message) { tell(QueueEvent::Kind::kRecovered, *device, message); });
+    for (const auto& entry : devices_) {
+      Device& device = *entry.second;
+      device.queue.for_each(
+          [&](const Message& message) { tell(QueueEvent::Kind::kRecovered, device, message); });
     }
   }
   arm_expiry();

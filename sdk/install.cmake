@@ -35,10 +35,22 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/LinariteConfig.cmake
 
 set(description_device "Client library for devices of an Azure-compatible IoT hub")
 set(description_service "Client library for back ends of an Azure-compatible IoT hub")
+set(description_testing "An Azure-compatible IoT hub inside of tests")
+set(faces device service)
+if(LINARITE_TESTING)
+  list(APPEND faces testing)
+endif()
 # From the folder of the files back to the prefix.
 file(RELATIVE_PATH LINARITE_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
-foreach(face device service)
+foreach(face IN LISTS faces)
   set(description ${description_${face}})
+  set(LINARITE_PC_LINK "-llinarite_client")
+  if(face STREQUAL testing)
+    set(LINARITE_PC_LINK "-llinarite_testing -llinarite_client")
+    if(NOT BUILD_SHARED_LIBS)
+      string(APPEND LINARITE_PC_REQUIRES ", prometheus-cpp-core")
+    endif()
+  endif()
   configure_file(linarite.pc.in linarite-${face}.pc @ONLY)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/linarite-${face}.pc
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT sdk)

@@ -56,7 +56,7 @@ if(WAY STREQUAL find_package)
     -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_PREFIX_PATH=${FOLDER}/moved)
   run(${CMAKE_COMMAND} --build ${FOLDER}/examples --target unit_test_with_hub)
   run(${FOLDER}/examples/unit_test_with_hub)
-  foreach(face device service)
+  foreach(face device service testing)
     execute_process(
       COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${FOLDER}/moved/${LIBDIR}/pkgconfig
         pkg-config --cflags --libs linarite-${face}

@@ -152,10 +152,12 @@ void AmqpSession::flush() {
   set_tick();
 }
 
+// Traffic moves the deadline away: the timer then runs early, finds nothing due, and is set again.
 void AmqpSession::set_tick() {
   const auto deadline = engine_->deadline();
-  loop_->cancel(std::exchange(tick_, 0));
-  if (!deadline) return;
+  if (!deadline || (tick_ != 0 && tick_at_ <= *deadline)) return;
+  loop_->cancel(tick_);
+  tick_at_ = *deadline;
   tick_ = loop_->run_at(*deadline, unless_gone([this] {
     tick_ = 0;
     engine_->tick(loop_->clock().now(), events_);

@@ -91,6 +91,7 @@ class AmqpSession {
   error last_failure_;
   std::optional<net::ConnectOptions> target_;
   TimerId attempt_deadline_ = 0, retry_ = 0, renewal_ = 0, tick_ = 0;
+  Instant tick_at_;  // When tick_ runs.
 
   Link* link_ = nullptr;  // Owned by its stream.
   std::unique_ptr<amqp::Connection> engine_;

@@ -132,6 +132,16 @@ std::optional<received_message> device_client::receive(std::stop_token stop,
       client_.canceller());
 }
 
+void device_client::send_event(message message, std::stop_token stop) {
+  demand<>(
+      client_.network_, std::move(stop),
+      [&](auto id, auto done) {
+        linarite::device_client::start_send_event(client_.session_, id, std::move(message),
+                                                  std::move(done));
+      },
+      client_.canceller());
+}
+
 void device_client::complete(received_message message, std::stop_token stop) {
   demand<>(
       client_.network_, std::move(stop),

@@ -40,18 +40,13 @@ Bytes encode(const wire::C2dMessage& message) {
   return encoded;
 }
 
-// A map has each key once.
-bool has_duplicate_names(const property_list& properties) {
-  std::vector<std::string_view> names;
-  for (const auto& property : properties) names.push_back(property.first);
-  std::ranges::sort(names);
-  return std::ranges::adjacent_find(names) != names.end();
-}
-
 }  // namespace
 
 C2dSender::C2dSender(AmqpSession& session, const service_options& options)
-    : session_(session), options_(options), connects_(session.loop()) {
+    : session_(session),
+      options_(options),
+      connects_(session.loop()),
+      deadlines_(session.loop(), [this](Instant now) { return end_overdue(now); }) {
   session_.add(*this);
 }
 
@@ -84,10 +79,8 @@ void C2dSender::send(detail::operation_id id, const std::string& device_id, mess
   made->encoded = encode(checked);
   made->done = std::move(done);
   if (options_.operation_timeout.count() > 0) {
-    made->deadline = session_.loop().run_after(options_.operation_timeout,
-                                               [this, weak = std::weak_ptr(alive_), id] {
-                                                 if (weak.lock()) on_deadline(id);
-                                               });
+    made->deadline = session_.loop().clock().now() + options_.operation_timeout;
+    deadlines_.watch(made->deadline);
   }
   queue_.push_back(std::move(made));
   session_.want();
@@ -160,7 +153,6 @@ void C2dSender::on_outcome(const amqp::DeliveryUpdated& update) {
 }
 
 void C2dSender::finish_send(SendPointer send, error why) {
-  session_.loop().cancel(send->deadline);
   finish(std::move(send->done), std::move(why), send->result);
 }
 
@@ -227,7 +219,24 @@ error C2dSender::too_late(std::string text) const {
   return {errc::timed_out, std::move(text)};
 }
 
-void C2dSender::on_deadline(detail::operation_id id) {
+std::optional<Instant> C2dSender::end_overdue(Instant now) {
+  std::vector<detail::operation_id> late;
+  std::optional<Instant> next;
+  const auto look = [&](const Send& send) {
+    if (send.deadline <= now) {
+      late.push_back(send.id);
+    } else if (!next || send.deadline < *next) {
+      next = send.deadline;
+    }
+  };
+  for (const SendPointer& send : queue_) look(*send);
+  for (const auto& [delivery, send] : unsettled_) look(*send);
+  std::ranges::sort(late);
+  for (const detail::operation_id id : late) overdue(id);
+  return next;
+}
+
+void C2dSender::overdue(detail::operation_id id) {
   if (SendPointer waiting = take_waiting(id)) {
     if (waiting->result.attempts > 0) return finish_unknown(std::move(waiting), "time ran out");
     return finish_send(std::move(waiting), too_late("the message was not sent in time"));

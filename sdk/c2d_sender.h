@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "sdk/amqp_session.h"
+#include "sdk/deadline_timer.h"
 #include "sdk/pending.h"
 
 namespace linarite::sdk {
@@ -39,14 +40,15 @@ class C2dSender final : public AmqpSession::User {
     detail::operation_id id = 0;
     Bytes encoded;
     detail::completion<send_result> done;
-    TimerId deadline = 0;
+    Instant deadline;
     send_result result{.attempts = 0};
   };
   using SendPointer = std::unique_ptr<Send>;
 
   void pump();
   void on_outcome(const amqp::DeliveryUpdated& update);
-  void on_deadline(detail::operation_id id);
+  std::optional<Instant> end_overdue(Instant now);
+  void overdue(detail::operation_id id);
   error too_late(std::string text) const;
   // Null if it is not there.
   SendPointer take_waiting(detail::operation_id id);
@@ -62,6 +64,7 @@ class C2dSender final : public AmqpSession::User {
   std::unordered_map<uint32_t, SendPointer> unsettled_;  // By delivery-id.
   std::optional<amqp::LinkId> link_;
   uint64_t tags_ = 0;
+  DeadlineTimer deadlines_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -59,6 +59,14 @@ void device_client::start_receive(const session_pointer& session, detail::operat
       [session, id, done = std::move(done)]() mutable { session->receive(id, std::move(done)); });
 }
 
+void device_client::start_send_event(const session_pointer& session, detail::operation_id id,
+                                     message message, detail::completion<> done) {
+  session->loop()->post(
+      [session, id, message = std::move(message), done = std::move(done)]() mutable {
+        session->send_event(id, message, std::move(done));
+      });
+}
+
 void device_client::start_complete(std::shared_ptr<sdk::Delivery> delivery,
                                    detail::completion<> done) {
   auto session = delivery ? delivery->session.lock() : nullptr;

@@ -6,13 +6,19 @@
 #include "sdk/message.h"
 
 namespace linarite::sdk {
+namespace {
+
+// Events on their way to the hub at a time.
+constexpr uint16_t kWindow = 256;
+
+}  // namespace
 
 DeviceSession::Link::Link(std::shared_ptr<DeviceSession> session, net::Stream& stream,
                           const mqtt::Connect& connect)
     : session_(std::move(session)),
       stream_(stream),
       loop_(stream.loop()),
-      engine_(mqtt::Connection::Role::kClient, {}, loop_.clock().now()) {
+      engine_(mqtt::Connection::Role::kClient, {.window = kWindow}, loop_.clock().now()) {
   engine_.connect(connect, loop_.clock().now());
   flush();
 }
@@ -42,6 +48,15 @@ void DeviceSession::Link::set_timer() {
 void DeviceSession::Link::puback(uint16_t packet_id) {
   engine_.puback(packet_id);
   flush();
+}
+
+Result<uint16_t> DeviceSession::Link::publish(const mqtt::Publish& publish, uint64_t token) {
+  if (const Status sent = engine_.publish(publish, token); !sent) {
+    return std::unexpected(sent.error());
+  }
+  const uint16_t packet_id = engine_.in_flight().back().packet_id;
+  flush();
+  return packet_id;
 }
 
 void DeviceSession::Link::disconnect() {
@@ -98,6 +113,10 @@ void DeviceSession::Link::on_connack(const mqtt::ConnAck& connack) {
   if (const Status sent = engine_.subscribe({&subscription, 1}, 0); !sent) {
     lose(error_of(sent.error()));
   }
+}
+
+void DeviceSession::Link::on_puback(uint64_t token) {
+  if (wanted_) session_->on_acknowledged(token);
 }
 
 void DeviceSession::Link::on_suback(uint64_t /*token*/, ByteView codes) {

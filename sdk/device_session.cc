@@ -51,6 +51,7 @@ DeviceSession::DeviceSession(const network& network, device_identity identity,
       name_{identity_.device_id, identity_.module_id},
       log_(options_.log, "device " + wire::identity_text(name_)),
       states_(*loop_),
+      events_(*loop_, name_, options_),
       connects_(*loop_),
       receivers_(*loop_),
       closes_(*loop_) {
@@ -91,7 +92,7 @@ void DeviceSession::give_up_connect(detail::operation_id id) {
 
 // A first connect that nobody waits for any more.
 void DeviceSession::stop_unwanted_tries() {
-  if (was_up_ || !connects_.empty()) return;
+  if (was_up_ || !connects_.empty() || !events_.empty()) return;
   if (phase_ != Phase::kConnecting && phase_ != Phase::kWaiting) return;
   drop_link(false);
   phase_ = Phase::kIdle;
@@ -208,6 +209,7 @@ void DeviceSession::on_up() {
   states_.change(connection_state::connected, {}, 0);
   arm_renewal();
   connects_.succeed_all();
+  events_.open(*link_);
 }
 
 // --- Losing a connection, or never getting it.
@@ -221,6 +223,7 @@ void DeviceSession::drop_link(bool orderly) {
   if (tokens_) tokens_->forget();
   ++connection_;
   held_ = 0;
+  events_.lost();
   // The hub delivers these again.
   inbox_.clear();
   if (Link* const link = std::exchange(link_, nullptr)) link->abandon(orderly);
@@ -239,6 +242,7 @@ void DeviceSession::on_lost(error why) {
   attempt_ = 0;
   states_.change(connection_state::disconnected, why, 0);
   connects_.fail_all(why);
+  events_.fail_all(why);
 }
 
 void DeviceSession::retry_later(error why) {
@@ -271,9 +275,11 @@ void DeviceSession::arm_renewal() {
     if (!self) return;
     self->renewal_ = 0;
     self->renewal_due_ = true;
+    self->events_.pause();
     self->renew_if_possible();
     if (!self->renewal_due_) return;
-    // Messages in the application's hands would come twice: it gets half of what is left.
+    // Messages in the application's hands, and events that the hub has not acknowledged yet, would
+    // go twice: they get half of what is left.
     self->renewal_ = self->loop_->run_after(std::max(grace, Duration(0)), [weak] {
       if (const auto still = weak.lock()) still->renew_now();
     });
@@ -281,13 +287,27 @@ void DeviceSession::arm_renewal() {
 }
 
 void DeviceSession::renew_if_possible() {
-  if (renewal_due_ && held_ == 0 && phase_ == Phase::kUp) renew_now();
+  if (renewal_due_ && held_ == 0 && events_.all_acknowledged() && phase_ == Phase::kUp) renew_now();
 }
 
 void DeviceSession::renew_now() {
   drop_link(true);
   attempt_ = 0;
   start_attempt({errc::token_renewal, "the token is about to expire"});
+}
+
+// --- Events.
+
+void DeviceSession::send_event(detail::operation_id id, const message& message,
+                               detail::completion<> done) {
+  if (!running()) return fail_with(std::move(done), errc::closed);
+  events_.send(id, message, std::move(done));
+  if (phase_ == Phase::kIdle && !events_.empty()) start_attempt({});
+}
+
+void DeviceSession::on_acknowledged(uint64_t token) {
+  events_.acknowledged(token);
+  renew_if_possible();
 }
 
 // --- Messages.
@@ -360,6 +380,7 @@ void DeviceSession::next_state(detail::operation_id id,
 void DeviceSession::cancel(detail::operation_id id) {
   connects_.fail(id, errc::operation_aborted);
   receivers_.fail(id, errc::operation_aborted);
+  events_.cancel(id);
   states_.cancel(id);
   if (running()) stop_unwanted_tries();
 }
@@ -371,6 +392,7 @@ void DeviceSession::close(detail::completion<> done) {
   if (phase_ != Phase::kUp) return end();
   phase_ = Phase::kClosing;
   receivers_.fail_all(errc::closed);
+  events_.fail_all(errc::closed);
   // Its end comes as on_link_gone(), within the stream's own deadline.
   link_->disconnect();
 }
@@ -390,6 +412,7 @@ void DeviceSession::end() {
   states_.fail_all(errc::closed);
   connects_.fail_all(errc::closed);
   receivers_.fail_all(errc::closed);
+  events_.fail_all(errc::closed);
   closes_.succeed_all();
 }
 

@@ -16,6 +16,7 @@
 #include "mqtt/connection.h"
 #include "net/stream.h"
 #include "sdk/endpoint.h"
+#include "sdk/event_sender.h"
 #include "sdk/log.h"
 #include "sdk/network.h"
 #include "sdk/pending.h"
@@ -52,6 +53,7 @@ class DeviceSession final : public std::enable_shared_from_this<DeviceSession> {
 
   void connect(detail::operation_id id, detail::completion<> done);
   void receive(detail::operation_id id, detail::completion<received_message> done);
+  void send_event(detail::operation_id id, const message& message, detail::completion<> done);
   void complete(Delivery& delivery, detail::completion<> done);
   void next_state(detail::operation_id id, detail::completion<connection_change> done);
   void close(detail::completion<> done);
@@ -75,6 +77,7 @@ class DeviceSession final : public std::enable_shared_from_this<DeviceSession> {
   void give_up_connect(detail::operation_id id);
   void stop_unwanted_tries();
   void on_up();
+  void on_acknowledged(uint64_t token);
   void on_lost(error why);
   void on_link_gone();
   void drop_link(bool orderly);
@@ -112,6 +115,7 @@ class DeviceSession final : public std::enable_shared_from_this<DeviceSession> {
 
   std::vector<std::shared_ptr<Delivery>> inbox_;  // Received, not fetched.
   StateStream states_;
+  EventSender events_;
   PendingList<> connects_;
   PendingList<received_message> receivers_;
   PendingList<> closes_;

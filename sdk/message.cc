@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "wire/percent.h"
 
 namespace linarite {
 inline namespace v1 {
@@ -62,6 +63,36 @@ wire::C2dMessage c2d_message(const message& message) {
   out.properties.assign(message.properties.begin(), message.properties.end());
   out.body = message.text();
   return out;
+}
+
+std::string event_topic(const wire::Identity& device, const message& message) {
+  std::string out = "devices/" + device.device_id;
+  if (device.is_module()) out += "/modules/" + device.module_id;
+  out += "/messages/events/";
+  const auto add = [&out](std::string_view name, std::string_view value) {
+    if (out.back() != '/') out += '&';
+    wire::append_percent_encoded(out, name);
+    out += '=';
+    wire::append_percent_encoded(out, value);
+  };
+  const auto add_system = [&add](std::string_view name, const std::optional<std::string>& value) {
+    if (value) add(name, *value);
+  };
+  add_system("$.mid", message.message_id);
+  add_system("$.cid", message.correlation_id);
+  add_system("$.uid", message.user_id);
+  add_system("$.ct", message.content_type);
+  add_system("$.ce", message.content_encoding);
+  if (message.expiry) add("$.exp", iso8601(*message.expiry));
+  for (const auto& [name, value] : message.properties) add(name, value);
+  return out;
+}
+
+bool has_duplicate_names(const property_list& properties) {
+  std::vector<std::string_view> names;
+  for (const auto& property : properties) names.push_back(property.first);
+  std::ranges::sort(names);
+  return std::ranges::adjacent_find(names) != names.end();
 }
 
 }  // namespace sdk

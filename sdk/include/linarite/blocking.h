@@ -44,6 +44,7 @@ class LINARITE_API device_client {
   std::optional<received_message> receive(std::stop_token stop = {},
                                           std::chrono::milliseconds wait = default_wait);
   void complete(received_message message, std::stop_token stop = {});
+  void send_event(message message, std::stop_token stop = {});
   // Nothing, as above.
   std::optional<connection_change> next_state(std::stop_token stop = {},
                                               std::chrono::milliseconds wait = default_wait);

@@ -1,5 +1,5 @@
-// A device (or module) of an Azure-compatible IoT hub: connects by MQTT over TLS and receives
-// cloud-to-device messages.
+// A device (or module) of an Azure-compatible IoT hub: connects by MQTT over TLS, sends events
+// (device-to-cloud messages, telemetry) and receives cloud-to-device messages.
 //
 //   linarite::device_client client(executor, "HostName=...;DeviceId=...;SharedAccessKey=...");
 //   co_await client.async_connect(use_awaitable);
@@ -109,6 +109,23 @@ class device_client {
         canceller());
   }
 
+  // Sends an event: void(error). No error: the hub has acknowledged it. `to`, `ack` are not sent.
+  // Connects if nobody did. What waits for a connection is bounded by
+  // device_options::offline_queue. An event whose acknowledgement was lost with its connection is
+  // sent again on the next, perhaps for the second time: delivery is at least once, and in the
+  // order of the calls. After the deadline, or a cancellation, an event that was sent fails with
+  // outcome_unknown. Too large: message_too_large, nothing sent.
+  template <class Token>
+  auto async_send_event(message message, Token&& token) {
+    return detail::initiate<>(
+        executor_, std::forward<Token>(token),
+        [session = session_, message = std::move(message)](detail::operation_id id,
+                                                           auto done) mutable {
+          start_send_event(session, id, std::move(message), std::move(done));
+        },
+        canceller());
+  }
+
   // Tells the hub that the message was dealt with: void(error). MQTT does not confirm this: no
   // error means that it was sent on the connection by which the message came. Fails with
   // device_message_lock_lost if that connection is gone (the hub delivers the message again), and
@@ -162,6 +179,8 @@ class device_client {
                                          detail::completion<>);
   LINARITE_API static void start_receive(const session_pointer&, detail::operation_id,
                                          detail::completion<received_message>);
+  LINARITE_API static void start_send_event(const session_pointer&, detail::operation_id, message,
+                                            detail::completion<>);
   LINARITE_API static void start_complete(std::shared_ptr<sdk::Delivery>, detail::completion<>);
   LINARITE_API static void start_next_state(const session_pointer&, detail::operation_id,
                                             detail::completion<connection_change>);

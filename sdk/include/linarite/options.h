@@ -76,7 +76,8 @@ struct client_options {
 
 // Of a device_client.
 struct device_options : client_options {
-  std::chrono::seconds keep_alive{240};  // At most 1177: the hub waits 1.5 times as long.
+  offline_queue_options offline_queue{};  // Of events.
+  std::chrono::seconds keep_alive{240};   // At most 1177: the hub waits 1.5 times as long.
 };
 
 // Of a service_client.

@@ -18,17 +18,27 @@ HttpConnection::HttpConnection(net::Stream& stream, std::unique_ptr<HttpService>
   set_timer();
 }
 
-HttpConnection::~HttpConnection() { loop_.cancel(timer_); }
+// After an upgrade the stream may have moved to another loop; the timer is gone by then.
+HttpConnection::~HttpConnection() {
+  if (timer_ != 0) loop_.cancel(timer_);
+}
 
 void HttpConnection::on_bytes(ByteView bytes) {
+  if (socket_) return socket_->on_bytes(bytes);
   http::ServerEvents events;
   engine_.receive(bytes, loop_.clock().now(), events);
   apply(std::move(events));
 }
 
-void HttpConnection::on_writable() { set_flow(); }
+void HttpConnection::on_writable() {
+  if (socket_) return socket_->on_writable();
+  set_flow();
+}
 
-void HttpConnection::on_closed(net::CloseReason) { closed_ = true; }
+void HttpConnection::on_closed(net::CloseReason reason) {
+  closed_ = true;
+  if (socket_) socket_->on_closed(reason);
+}
 
 void HttpConnection::apply(http::ServerEvents events) {
   while (!closed_) {
@@ -39,6 +49,12 @@ void HttpConnection::apply(http::ServerEvents events) {
       return;
     }
     if (!events.request) break;
+    if (auto upgrade = service_->upgrade(*events.request)) {
+      if (upgrade->accept) return take_up(std::move(*upgrade));
+      events = {};
+      engine_.respond(upgrade->response, loop_.clock().now(), events);
+      continue;
+    }
     serving_ = true;
     service_->serve(std::move(*events.request),
                     [self = std::weak_ptr(self_)](http::Response response) {
@@ -51,6 +67,16 @@ void HttpConnection::apply(http::ServerEvents events) {
   }
   set_flow();
   set_timer();
+}
+
+void HttpConnection::take_up(HttpUpgrade upgrade) {
+  http::ServerEvents events;
+  const Bytes unread = engine_.upgrade(upgrade.response, events);
+  stream_.send(events.output);
+  if (timer_ != 0) loop_.cancel(std::exchange(timer_, 0));
+  service_.reset();
+  socket_ = std::make_unique<WebSocketStream>(stream_);
+  socket_->start(upgrade.accept, unread);
 }
 
 void HttpConnection::answer(http::Response response) {

@@ -1,4 +1,5 @@
 // Joins the HTTP engine to a stream: bytes, deadlines, back-pressure, and answers that come later.
+// After an upgrade it hands the stream to a WebSocket.
 #pragma once
 
 #include <expected>
@@ -7,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "gateway/websocket_stream.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/server_connection.h"
@@ -18,6 +20,12 @@ namespace linarite::gateway {
 // gone.
 using HttpAnswer = std::move_only_function<void(http::Response)>;
 
+// How a request for another protocol ends: with status 101 and who goes on, or a refusal.
+struct HttpUpgrade {
+  http::Response response;
+  net::StreamAcceptor accept;
+};
+
 // What stands behind one connection: the REST API or the admin pages. All calls come on the
 // connection's loop, one request at a time.
 class HttpService {
@@ -27,6 +35,10 @@ class HttpService {
   virtual std::expected<size_t, http::Response> admit(const http::Request& head) = 0;
   // Serves the request that was admitted last. `answer` may be called from inside.
   virtual void serve(http::Request request, HttpAnswer answer) = 0;
+  // Serves it instead of serve() if it asks for a WebSocket that is served here.
+  virtual std::optional<HttpUpgrade> upgrade(const http::Request& /*request*/) {
+    return std::nullopt;
+  }
   // The answer to what the engine refuses by itself.
   virtual http::Response refuse(int status, std::string_view reason) = 0;
 };
@@ -43,12 +55,14 @@ class HttpConnection final : public net::StreamHandler {
  private:
   // Sends what the engine gave and serves the request in it, then the next one, until one waits.
   void apply(http::ServerEvents events);
+  void take_up(HttpUpgrade upgrade);
   void answer(http::Response response);
   void set_flow();
   void set_timer();
   void on_timer();
 
-  net::Stream& stream_;  // Not to be touched after on_closed().
+  std::unique_ptr<WebSocketStream> socket_;  // After an upgrade, all that counts.
+  net::Stream& stream_;                      // Not to be touched after on_closed().
   Loop& loop_;
   std::unique_ptr<HttpService> service_;
   http::ServerConnection engine_;

@@ -21,15 +21,15 @@ namespace linarite::gateway {
 
 struct HttpGateway::State {
   explicit State(Parts p)
-      : parts(p),
+      : parts(std::move(p)),
         requests(prometheus::BuildCounter()
                      .Name("linarite_http_requests_total")
                      .Help("Requests of the REST API by operation and HTTP status.")
-                     .Register(p.metrics)),
+                     .Register(parts.metrics)),
         connections(prometheus::BuildGauge()
                         .Name("linarite_http_connections")
                         .Help("Open connections of the REST API.")
-                        .Register(p.metrics)
+                        .Register(parts.metrics)
                         .Add({})) {}
 
   Parts parts;
@@ -73,6 +73,7 @@ class RestService final : public HttpService {
               prometheus::Gauge& connections, Loop& loop)
       : hub_(parts.hub),
         log_(parts.log),
+        websockets_(parts.websockets),
         requests_(requests),
         connections_(connections),
         loop_(loop) {
@@ -88,6 +89,7 @@ class RestService final : public HttpService {
   }
 
   void serve(http::Request request, HttpAnswer answer) override;
+  std::optional<HttpUpgrade> upgrade(const http::Request& request) override;
 
   http::Response refuse(int status, std::string_view reason) override {
     ErrorCode code = ErrorCode::kGenericBadRequest;
@@ -106,6 +108,7 @@ class RestService final : public HttpService {
 
   hub::Hub& hub_;
   Logger& log_;
+  const WebSocketAcceptors& websockets_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Gauge& connections_;
   Loop& loop_;
@@ -119,6 +122,7 @@ class RestService final : public HttpService {
 
 Status RestService::judge(const http::Request& head) {
   if (auto status = route(head); !status) return status;
+  if (route_->websocket) return {};  // Who it is shows in the protocol inside.
   const auto token = head.headers.find("Authorization");
   if (!token || head.headers.count("Authorization") > 1) {
     return fail(ErrorCode::kIotHubUnauthorizedAccess);
@@ -152,7 +156,7 @@ Status RestService::route(const http::Request& head) {
   if (match.route == nullptr) return fail(ErrorCode::kGenericNotFound);
   route_ = match.route;
   id_ = std::move(match.id);
-  if (route_->operation == nullptr) {
+  if (route_->operation == nullptr && !route_->websocket) {
     return fail(ErrorCode::kNotImplemented, "this hub does not have this operation");
   }
   return {};
@@ -172,6 +176,22 @@ void RestService::serve(http::Request request, HttpAnswer answer) {
                      .target = std::move(target_),
                      .id = std::move(id_),
                      .done = std::move(done)});
+}
+
+std::optional<HttpUpgrade> RestService::upgrade(const http::Request& request) {
+  if (!route_->websocket) return std::nullopt;
+  auto handshake = judge_handshake(request, target_, websockets_);
+  if (handshake) {
+    return HttpUpgrade{finished(std::move(handshake->response)), std::move(handshake->accept)};
+  }
+  http::Response response =
+      error_response({ErrorCode::kGenericBadRequest, handshake.error().reason});
+  response.status = handshake.error().status;
+  if (response.status == kUpgradeRequired) {
+    response.headers.add("Upgrade", "websocket");
+    response.headers.add("Sec-WebSocket-Version", kWebSocketVersion);
+  }
+  return HttpUpgrade{finished(std::move(response)), {}};
 }
 
 // service-protocol 5.12, form (a). The target is not logged: clients put tokens into queries.
@@ -214,7 +234,7 @@ http::Response json_response(std::string body) {
   return response;
 }
 
-HttpGateway::HttpGateway(Parts parts) : state_(std::make_unique<State>(parts)) {}
+HttpGateway::HttpGateway(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {}
 
 HttpGateway::~HttpGateway() = default;
 

@@ -1,10 +1,12 @@
 // The REST service API on port 443 (service-protocol 5): heads are routed and authorised before
-// their bodies are read, calls go to the hub, answers come back once they are durable.
+// their bodies are read, calls go to the hub, answers come back once they are durable. The same port
+// takes MQTT and AMQP over WebSocket.
 #pragma once
 
 #include <memory>
 
 #include "base/logging.h"
+#include "gateway/websocket_handshake.h"
 #include "hub/hub.h"
 #include "net/stream.h"
 
@@ -21,6 +23,7 @@ class HttpGateway {
     hub::Hub& hub;
     Logger& log;
     prometheus::Registry& metrics;
+    WebSocketAcceptors websockets{};
   };
 
   explicit HttpGateway(Parts parts);

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "gateway/websocket_handshake.h"
 #include "wire/c2d_message.h"
 
 namespace linarite::gateway {
@@ -39,6 +40,9 @@ constexpr std::array kRoutes = std::to_array<HttpRoute>({
      kNoBody, kTooLarge, complete_feedback},
     {"abandon_feedback", "POST", "/messages/servicebound/feedback/{token}/abandon",
      kReceiveFeedback, kNoBody, kTooLarge, abandon_feedback},
+
+    {.name = "websocket", .method = "GET", .pattern = kHubWebSocketPath, .websocket = true},
+    {.name = "websocket", .method = "GET", .pattern = kEventsWebSocketPath, .websocket = true},
 
     missing("POST", "/devices"),
     missing("POST", "/devices/query"),

@@ -25,6 +25,7 @@ struct HttpRoute {
   size_t body_max = 0;
   ErrorCode too_large = ErrorCode::kGenericRequestEntityTooLarge;  // For a larger body.
   HttpOperation operation = nullptr;  // Null: an operation of the original that this hub lacks.
+  bool websocket = false;             // A handshake: without a token, and without an operation.
 };
 
 std::span<const HttpRoute> http_routes();

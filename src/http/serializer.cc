@@ -76,6 +76,8 @@ std::string_view reason_phrase(int status) {
       return "Misdirected Request";
     case 429:
       return "Too Many Requests";
+    case 426:
+      return "Upgrade Required";
     case 431:
       return "Request Header Fields Too Large";
     case 500:
@@ -110,6 +112,7 @@ void append_response(const Response& response, ResponseFraming framing, Bytes& o
     out.append("\r\n");
   }
   if (framing.close) out.append("Connection: close\r\n");
+  if (framing.upgrade) out.append("Connection: Upgrade\r\n");
   const bool no_body = has_no_body(response.status);
   if (!no_body) {
     fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", response.body.size());

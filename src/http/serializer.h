@@ -21,6 +21,7 @@ bool is_field_value(std::string_view text);
 struct ResponseFraming {
   bool to_head = false;  // The request was HEAD: Content-Length tells the size, no body follows.
   bool close = false;    // Says Connection: close.
+  bool upgrade = false;  // Says Connection: Upgrade.
 };
 
 // Appends a response. Control characters in field values are left out, a field whose name is no

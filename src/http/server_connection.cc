@@ -35,6 +35,13 @@ void ServerConnection::respond(const Response& response, Instant now, ServerEven
   if (state_ == State::kPending) unread_.assign(input);
 }
 
+Bytes ServerConnection::upgrade(const Response& response, ServerEvents& out) {
+  CHECK(state_ == State::kPending && response.status == 101);
+  append_response(response, {.upgrade = true}, out.output);
+  state_ = State::kClosed;
+  return std::exchange(unread_, Bytes());
+}
+
 void ServerConnection::tick(Instant now, ServerEvents& out) {
   if (!deadline_ || now < *deadline_) return;
   if (state_ == State::kHead || state_ == State::kBody) {

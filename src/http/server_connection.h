@@ -10,7 +10,8 @@
 // body being taken. Any doubt about where a message ends is answered 400 and the connection is
 // closed.
 //
-// HTTP/1.0 is answered and then closed. Upgrades are not offered: an Upgrade field is ignored.
+// HTTP/1.0 is answered and then closed. An Upgrade field is ignored unless the caller answers with
+// upgrade().
 #pragma once
 
 #include <expected>
@@ -60,6 +61,11 @@ class ServerConnection {
   void receive(ByteView bytes, Instant now, ServerEvents& out);
   // Answers the request handed out last. Calling it without one is our own mistake.
   void respond(const Response& response, Instant now, ServerEvents& out);
+
+  // Answers the request handed out last with a change of protocol (RFC 9110, 7.8): `response` has
+  // status 101 and an Upgrade field. Returns what the client has sent behind the request; from then
+  // on the engine has nothing to do with the stream.
+  Bytes upgrade(const Response& response, ServerEvents& out);
 
   // Applies the deadline that has come, if any: 408 in the middle of a request, close without a
   // word between two.

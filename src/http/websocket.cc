@@ -167,7 +167,8 @@ void WebSocket::end_frame(WebSocketEvents& out) {
 }
 
 void WebSocket::end_close(WebSocketEvents& out) {
-  const bool good = control_.empty() || (control_.size() >= 2 && is_status(big_endian(control_.data(), 2)));
+  const bool good =
+      control_.empty() || (control_.size() >= 2 && is_status(big_endian(control_.data(), 2)));
   if (!good) return refuse(WebSocketStatus::kProtocolError, out);
   // The same status back (RFC 6455, 5.5.1).
   append_frame(kClose, ByteView(control_).substr(0, 2), out.output);

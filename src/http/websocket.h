@@ -55,12 +55,12 @@ class WebSocket {
 
   static constexpr size_t kHeadMax = 14;
   std::array<char, kHeadMax> head_{};
-  size_t head_size_ = 0;       // Bytes of the head that have come.
-  bool in_payload_ = false;    // The head is whole.
-  bool in_message_ = false;    // A message's last fragment has not come.
-  uint8_t opcode_ = 0;         // Of the frame under way.
-  uint64_t left_ = 0;          // Of its payload.
-  size_t mask_at_ = 0;         // Where in the masking key the next byte is.
+  size_t head_size_ = 0;     // Bytes of the head that have come.
+  bool in_payload_ = false;  // The head is whole.
+  bool in_message_ = false;  // A message's last fragment has not come.
+  uint8_t opcode_ = 0;       // Of the frame under way.
+  uint64_t left_ = 0;        // Of its payload.
+  size_t mask_at_ = 0;       // Where in the masking key the next byte is.
   std::array<char, 4> mask_{};
   Bytes control_;  // The payload of a control frame so far.
   bool closed_ = false;

@@ -53,8 +53,8 @@ const std::string k1003 = "\x88\x02\x03\xEB"s;
 const std::string k1009 = "\x88\x02\x03\xF1"s;
 
 TEST(WebSocketTest, PayloadIsAStreamHoweverItIsCutIntoFramesAndReads) {
-  const std::string bytes = binary("one") + frame(0x02, "tw") + frame(0x89, "") +
-                            frame(0x00, "") + frame(0x80, "o") + binary("") + binary("three");
+  const std::string bytes = binary("one") + frame(0x02, "tw") + frame(0x89, "") + frame(0x00, "") +
+                            frame(0x80, "o") + binary("") + binary("three");
   for (const size_t piece : {size_t{1}, size_t{3}, size_t{7}, bytes.size()}) {
     const WebSocketEvents out = received(bytes, piece);
     EXPECT_EQ(out.payload, "onetwothree") << piece;
@@ -86,7 +86,9 @@ TEST(WebSocketTest, WhatIsSentIsNotMasked) {
 }
 
 TEST(WebSocketTest, APingIsAnsweredWithItsPayloadAndAPongIsNot) {
-  EXPECT_EQ(received(frame(0x89, "are you there")).output, "\x8A\x0D""are you there");
+  EXPECT_EQ(received(frame(0x89, "are you there")).output,
+            "\x8A\x0D"
+            "are you there");
   EXPECT_EQ(received(frame(0x8A, "unasked")).output, "");
 }
 

@@ -116,8 +116,12 @@ void Server::make_gateways() {
       config_.mqtt, gateway::MqttGateway::Parts{*hub_, log_, metrics_});
   amqp_ = std::make_unique<gateway::AmqpGateway>(
       gateway::AmqpOptions{}, gateway::AmqpGateway::Parts{*hub_, log_, metrics_});
-  http_ =
-      std::make_unique<gateway::HttpGateway>(gateway::HttpGateway::Parts{*hub_, log_, metrics_});
+  http_ = std::make_unique<gateway::HttpGateway>(gateway::HttpGateway::Parts{
+      .hub = *hub_,
+      .log = log_,
+      .metrics = metrics_,
+      .websockets = {.mqtt = [this](net::Stream& stream) { return mqtt_->accept(stream); },
+                     .amqp = [this](net::Stream& stream) { return amqp_->accept(stream); }}});
   gateway::AdminGateway::Parts admin{
       .metrics = metrics_,
       .ready = [this] { return is_ready(); },

@@ -1,8 +1,8 @@
-// azure-iot-device over MQTT: prints each message and completes it. (Over MQTT the SDK acknowledges a message when
+// azure-iot-device over MQTT, by WebSocket with the argument 'ws': prints each message and completes it. (Over MQTT the SDK acknowledges a message when
 // it comes; its complete() only calls back.)
 'use strict';
 const { Client } = require('azure-iot-device');
-const { Mqtt } = require('azure-iot-device-mqtt');
+const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
 const { print, errorOf } = require('./arguments');
 
 function show(message) {
@@ -13,7 +13,7 @@ function show(message) {
 }
 
 async function main() {
-  const client = Client.fromConnectionString(process.argv[2], Mqtt);
+  const client = Client.fromConnectionString(process.argv[2], process.argv[3] === 'ws' ? MqttWs : Mqtt);
   client.on('error', (error) => print(errorOf(error)));
   client.on('message', async (message) => {
     show(message);

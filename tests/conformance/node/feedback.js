@@ -1,10 +1,10 @@
 // azure-iothub's feedback receiver: prints each batch and completes it.
 'use strict';
-const { Client } = require('azure-iothub');
+const { Amqp, AmqpWs, Client } = require('azure-iothub');
 const { print, errorOf } = require('./arguments');
 
 async function main() {
-  const client = Client.fromConnectionString(process.argv[2]);
+  const client = Client.fromConnectionString(process.argv[2], process.argv[3] === 'ws' ? AmqpWs : Amqp);
   await client.open();
   const { result, ...other } = await client.getFeedbackReceiver();
   const receiver = result || other;

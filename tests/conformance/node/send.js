@@ -1,6 +1,6 @@
 // azure-iothub's client: each line of input is {device, body, ...fields of a message}; each line of output the outcome.
 'use strict';
-const { Client } = require('azure-iothub');
+const { Amqp, AmqpWs, Client } = require('azure-iothub');
 const { Message } = require('azure-iot-common');
 const { print, eachLine, errorOf } = require('./arguments');
 
@@ -11,7 +11,7 @@ function messageOf({ device, body, properties, ...fields }) {
 }
 
 async function main() {
-  const client = Client.fromConnectionString(process.argv[2]);
+  const client = Client.fromConnectionString(process.argv[2], process.argv[3] === 'ws' ? AmqpWs : Amqp);
   await client.open();
   print('open');
   await eachLine(async (line) => {

@@ -143,6 +143,8 @@ void EventLog::append(NewEvent event, Done done) {
   });
 }
 
+bool EventLog::crowded() const { return !parts_.check_backlog(parts_.backlog_bytes_max / 2); }
+
 void EventLog::flush() {
   if (!collecting_) return;
   EventBlockPtr block = std::exchange(collecting_, nullptr)->finish();

@@ -87,8 +87,9 @@ class EventLog {
     Metrics& metrics;
     // Makes a batch durable, in order; of the partition, which counts what waits for the disk.
     std::function<void(store::Batch, Done)> commit;
-    // Whether `bytes` more may wait for the disk.
+    // Whether `bytes` more may wait for the disk, of at most `backlog_bytes_max`.
     std::function<Status(size_t bytes)> check_backlog;
+    size_t backlog_bytes_max;
   };
   explicit EventLog(Parts parts);
   ~EventLog();
@@ -103,6 +104,9 @@ class EventLog {
   // much waits for the disk already, kMessageTooLarge over kEventSectionsSizeMax or
   // kEventAnnotationsSizeMax.
   void append(NewEvent event, Done done);
+
+  // Whether so much waits for the disk that devices should be read more slowly.
+  bool crowded() const;
 
   EventLogState state() const;
   // The sequence number at which a reader starts: before the first retained event it is that event,

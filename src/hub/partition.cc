@@ -41,7 +41,8 @@ Partition::Partition(Parts parts)
                .metrics = parts_.metrics,
                .commit = [this](store::Batch batch,
                                 StatusDone done) { commit(std::move(batch), std::move(done)); },
-               .check_backlog = [this](size_t bytes) { return check_backlog(bytes); }}) {}
+               .check_backlog = [this](size_t bytes) { return check_backlog(bytes); },
+               .backlog_bytes_max = parts_.options.commit_backlog_bytes_max}) {}
 
 Partition::~Partition() = default;
 

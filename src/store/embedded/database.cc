@@ -31,7 +31,8 @@ constexpr int kMemtablesMax = 3;  // One being filled, the others being written 
 constexpr int kOpenTablesMax = 512;
 // A log of RocksDB is kept until all column families have written out what is in it.
 constexpr uint64_t kWalMemtables = 4;
-constexpr const char* kLogFamily = "log";
+// The log of each partition is a column family of its own, so that its tables hold nothing else.
+std::string log_family(PartitionId partition) { return fmt::format("log-{}", partition); }
 constexpr int kBackgroundJobsMax = 2;
 constexpr double kBloomBitsPerKey = 10;
 constexpr size_t kLogLineMax = 512;
@@ -108,6 +109,7 @@ rocksdb::Options rocksdb_options(const DatabaseOptions& from, linarite::Logger& 
 
   options.create_missing_column_families = from.mode != OpenMode::kReadOnly;
   options.write_buffer_size = from.memtable_bytes;
+  options.db_write_buffer_size = kWalMemtables * from.memtable_bytes;
   options.max_total_wal_size = kWalMemtables * from.memtable_bytes;
   options.max_write_buffer_number = kMemtablesMax;
   options.level_compaction_dynamic_level_bytes = true;
@@ -133,17 +135,15 @@ rocksdb::Options rocksdb_options(const DatabaseOptions& from, linarite::Logger& 
   return options;
 }
 
-// The partitions' logs: keys only rise and go from the front, so nothing is ever rewritten. Tables
-// stay in the first level and are deleted whole.
+// A partition's log: its keys only rise and go from the front, so no table overlaps another. Each
+// is moved to the last level by a record in the manifest, is never rewritten, and is deleted whole.
 rocksdb::ColumnFamilyOptions log_options(const rocksdb::Options& records) {
   rocksdb::ColumnFamilyOptions options(records);
-  options.disable_auto_compactions = true;
+  options.num_levels = 2;
   options.level_compaction_dynamic_level_bytes = false;
-  // Without compactions their number says nothing about work that is left undone.
-  options.level0_slowdown_writes_trigger = std::numeric_limits<int>::max();
-  options.level0_stop_writes_trigger = std::numeric_limits<int>::max();
-  options.soft_pending_compaction_bytes_limit = 0;
-  options.hard_pending_compaction_bytes_limit = 0;
+  options.level0_file_num_compaction_trigger = 1;
+  options.ttl = 0;
+  options.periodic_compaction_seconds = 0;
   return options;
 }
 
@@ -156,20 +156,22 @@ struct Database::Rocks {
   std::shared_ptr<rocksdb::FileSystem> file_system;
   std::unique_ptr<rocksdb::Env> env;  // Must outlive the database.
   std::unique_ptr<rocksdb::DB> db;
-  rocksdb::ColumnFamilyHandle* log = nullptr;  // Null in a database of format 1 that is only read.
+  // The records and the log of each partition; no logs in a database of format 1 that is only read.
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::WriteBatch group;
   std::vector<std::pair<PartitionId, Bytes>> trims;  // Ends of logs, once the group is durable.
   rocksdb::Status group_status;  // The first write that did not fit into the group.
 
-  rocksdb::ColumnFamilyHandle* family(Space space) const {
-    return space == Space::kLog ? log : db->DefaultColumnFamily();
+  rocksdb::ColumnFamilyHandle* records() const { return handles.front(); }
+  // Null if the database has no logs.
+  rocksdb::ColumnFamilyHandle* log(PartitionId partition) const {
+    return partition + 1 < handles.size() ? handles[partition + 1] : nullptr;
   }
-  void put(Space space, const Bytes& prefix, std::string_view key, const Bytes& seal,
-           std::string_view value) {
+  void put(rocksdb::ColumnFamilyHandle* family, const Bytes& prefix, std::string_view key,
+           const Bytes& seal, std::string_view value) {
     const std::array<rocksdb::Slice, 2> keys{slice(prefix), slice(key)};
     const std::array<rocksdb::Slice, 2> values{slice(seal), slice(value)};
-    note(group.Put(family(space), rocksdb::SliceParts(keys.data(), 2),
+    note(group.Put(family, rocksdb::SliceParts(keys.data(), 2),
                    rocksdb::SliceParts(values.data(), 2)));
   }
   void note(const rocksdb::Status& status) {
@@ -178,21 +180,22 @@ struct Database::Rocks {
 
   rocksdb::Status open(const DatabaseOptions& options, const rocksdb::Options& settings) {
     std::vector<rocksdb::ColumnFamilyDescriptor> families{
-        {rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(settings)},
-        {kLogFamily, log_options(settings)}};
+        {rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(settings)}};
+    for (PartitionId i = 0; i < options.partition_count; ++i) {
+      families.emplace_back(log_family(i), log_options(settings));
+    }
     rocksdb::DB* opened = nullptr;
     rocksdb::Status status;
     if (options.mode == OpenMode::kReadOnly) {
       std::vector<std::string> names;
       status = rocksdb::DB::ListColumnFamilies(settings, options.path, &names);
       if (!status.ok()) return status;
-      if (std::ranges::find(names, kLogFamily) == names.end()) families.pop_back();
+      if (names.size() == 1) families.resize(1);
       status = rocksdb::DB::OpenForReadOnly(settings, options.path, families, &handles, &opened);
     } else {
       status = rocksdb::DB::Open(settings, options.path, families, &handles, &opened);
     }
     db.reset(opened);
-    if (status.ok() && handles.size() > 1) log = handles[1];
     return status;
   }
 
@@ -203,7 +206,7 @@ struct Database::Rocks {
     const Bytes last = partition_prefix(partition).append(end);
     const rocksdb::Slice from = slice(first);
     const rocksdb::Slice to = slice(last);
-    return rocksdb::DeleteFilesInRange(db.get(), log, &from, &to, /*include_end=*/false);
+    return rocksdb::DeleteFilesInRange(db.get(), log(partition), &from, &to, /*include_end=*/false);
   }
 };
 
@@ -238,11 +241,11 @@ void Database::add(PartitionId partition, const Batch& batch) {
     const std::array<rocksdb::Slice, 2> key{slice(prefix), slice(operation.key)};
     switch (operation.kind) {
       case Batch::Kind::kPut:
-        rocks_->put(Space::kRecords, prefix, operation.key,
+        rocks_->put(rocks_->records(), prefix, operation.key,
                     seal_of(partition, operation.key, operation.value), operation.value);
         break;
       case Batch::Kind::kAppend:
-        rocks_->put(Space::kLog, prefix, operation.key,
+        rocks_->put(rocks_->log(partition), prefix, operation.key,
                     seal_of(partition, operation.key, operation.value), operation.value);
         break;
       case Batch::Kind::kTrimLog:
@@ -265,7 +268,7 @@ void Database::set_sequence(PartitionId partition, uint64_t sequence) {
   const Bytes key = sequence_key(partition);
   Bytes value;
   ByteWriter(value).number(sequence);
-  rocks_->put(Space::kRecords, key, {}, seal_of(kOwnSeal, key, value), value);
+  rocks_->put(rocks_->records(), key, {}, seal_of(kOwnSeal, key, value), value);
 }
 
 Status Database::write(bool sync) {
@@ -318,7 +321,8 @@ Status Database::scan_log(PartitionId partition, std::string_view begin, std::st
 }
 
 Result<std::optional<Store::Record>> Database::last_log_record(PartitionId partition) const {
-  if (rocks_->log == nullptr) return std::nullopt;
+  rocksdb::ColumnFamilyHandle* const family = rocks_->log(partition);
+  if (family == nullptr) return std::nullopt;
   const Bytes first = partition_prefix(partition);
   const Bytes last = partition_prefix(partition + 1);
   const rocksdb::Slice lower = slice(first);
@@ -328,7 +332,7 @@ Result<std::optional<Store::Record>> Database::last_log_record(PartitionId parti
   options.iterate_upper_bound = &upper;
   Result<std::optional<Store::Record>> outcome = std::nullopt;
   const rocksdb::Status status = guarded([&] {
-    const std::unique_ptr<rocksdb::Iterator> at(rocks_->db->NewIterator(options, rocks_->log));
+    const std::unique_ptr<rocksdb::Iterator> at(rocks_->db->NewIterator(options, family));
     at->SeekToLast();
     if (!at->Valid()) return at->status();
     const ByteView key = view(at->key()).substr(kPartitionKeySize);
@@ -346,7 +350,8 @@ Result<std::optional<Store::Record>> Database::last_log_record(PartitionId parti
 
 Status Database::scan_space(Space space, PartitionId partition, std::string_view begin,
                             std::string_view end, const Store::Visitor& visit) const {
-  rocksdb::ColumnFamilyHandle* const family = rocks_->family(space);
+  rocksdb::ColumnFamilyHandle* const family =
+      space == Space::kLog ? rocks_->log(partition) : rocks_->records();
   if (family == nullptr) return {};
   const Bytes first = partition_prefix(partition).append(begin);
   const Bytes last =

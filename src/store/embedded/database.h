@@ -27,6 +27,7 @@ struct DatabaseOptions {
   OpenMode mode = OpenMode::kExisting;
   // The log ends in a group that was never acknowledged; it is to be dropped. See log_inspection.h.
   bool torn_log = false;
+  PartitionId partition_count = 0;
   size_t memtable_bytes = 0;
   // Called on any thread when flushing or compacting has failed; RocksDB then takes no more writes.
   std::function<void(Error)> on_background_error;

@@ -173,6 +173,7 @@ Status Recovery::open_database(OpenMode mode) {
       Database::open({.path = file(kDatabaseDirectory),
                       .mode = mode,
                       .torn_log = torn_log_,
+                      .partition_count = format_.partition_count,
                       .memtable_bytes = options_.memtable_bytes,
                       .on_background_error = [health = parts_->health.get()](
                                                  const Error& error) { health->fail(error); }},

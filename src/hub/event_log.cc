@@ -297,6 +297,8 @@ void EventLog::trim() {
   const uint64_t too_many =
       bytes > parts_.options.log_bytes_max ? bytes - parts_.options.log_bytes_max : 0;
   const uint64_t offset = begin_.offset + too_many;
+  const auto first = read(begin_.sequence);
+  if (first && (*first)->back().enqueued >= oldest && too_many == 0) return;
   const auto keep = search([oldest, offset](const Event& event) {
     return event.enqueued >= oldest && event.offset >= offset;
   });

@@ -204,6 +204,11 @@ Partition& Hub::partition_of(std::string_view device_id) const {
   return *state_->partitions[stable_hash(device_id) % state_->partitions.size()];
 }
 
+Partition& Hub::partition(uint32_t number) const {
+  CHECK(number < partition_count());
+  return *state_->partitions[number];
+}
+
 Result<Principal> Hub::authenticate_policy(std::string_view token_text) const {
   const auto refuse = [this](std::string message) {
     state_->metrics.authentication_failures.Increment();
@@ -393,31 +398,27 @@ void Hub::renew_policy_key(std::string name, WhichKey which, Reply<Result<Policy
 }
 
 void Hub::event_log_state(uint32_t partition, Reply<EventLogState> reply) {
-  CHECK(partition < partition_count());
-  Partition& from = *state_->partitions[partition];
+  Partition& from = this->partition(partition);
   from.loop().dispatch(
       [&from, reply = std::move(reply)]() mutable { reply(from.events().state()); });
 }
 
 void Hub::find_event(uint32_t partition, EventPosition position, Reply<Result<uint64_t>> reply) {
-  CHECK(partition < partition_count());
-  Partition& from = *state_->partitions[partition];
+  Partition& from = this->partition(partition);
   from.loop().dispatch([&from, position, reply = std::move(reply)]() mutable {
     reply(from.events().find(position));
   });
 }
 
 void Hub::read_events(uint32_t partition, uint64_t sequence, Reply<Result<EventBlockPtr>> reply) {
-  CHECK(partition < partition_count());
-  Partition& from = *state_->partitions[partition];
+  Partition& from = this->partition(partition);
   from.loop().dispatch([&from, sequence, reply = std::move(reply)]() mutable {
     reply(from.events().read(sequence));
   });
 }
 
 EventWatchId Hub::watch_events(uint32_t partition, Loop& loop, std::function<void()> on_more) {
-  CHECK(partition < partition_count());
-  return state_->event_watches.open(*state_->partitions[partition], loop, std::move(on_more));
+  return state_->event_watches.open(this->partition(partition), loop, std::move(on_more));
 }
 
 void Hub::unwatch_events(EventWatchId watch) { state_->event_watches.close(watch); }

@@ -63,6 +63,7 @@ class Hub {
 
   Partition& partition_of(std::string_view device_id) const;
   Loop& loop_of(std::string_view device_id) const { return partition_of(device_id).loop(); }
+  Partition& partition(uint32_t number) const;
   size_t partition_count() const;
   // When the hub's store was first used. After open().
   WallTime created_at() const;

@@ -346,28 +346,5 @@ TEST_F(MqttConnectTest, DisablingDeletingOrRekeyingEndsTheConnection) {
   EXPECT_EQ(metric("linarite_mqtt_closed_total", "identity_changed"), 3);
 }
 
-TEST_F(MqttConnectTest, AWillIsAcceptedAndCountedAsDropped) {
-  auto options = dev1();
-  options.will_topic = "devices/dev1/messages/events/";
-  {
-    auto device = open();
-    EXPECT_EQ(connect(*device, options), "CONNACK sp=0 rc=0\n");
-    device->client.disconnect();
-    exchange(*device);
-  }
-  EXPECT_EQ(metric("linarite_mqtt_wills_dropped_total"), 0) << "DISCONNECT discards the will";
-  {
-    auto device = open();
-    connect(*device, options);
-  }
-  EXPECT_EQ(metric("linarite_mqtt_wills_dropped_total"), 1);
-  options.will_topic = "devices/dev2/messages/events/";
-  {
-    auto device = open();
-    EXPECT_EQ(connect(*device, options), "CONNACK sp=0 rc=0\n");
-  }
-  EXPECT_EQ(metric("linarite_mqtt_wills_dropped_total"), 1) << "not its topic: ignored";
-}
-
 }  // namespace
 }  // namespace linarite::gateway

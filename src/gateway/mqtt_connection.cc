@@ -1,5 +1,5 @@
 // The life of a connection: its stream, its deadlines, CONNECT and the end. Packets and messages
-// are in mqtt_connection_traffic.cc.
+// are in mqtt_connection_traffic.cc, telemetry in mqtt_connection_telemetry.cc.
 #include "gateway/mqtt_connection.h"
 
 #include <fmt/format.h>
@@ -95,7 +95,7 @@ void MqttConnection::flush() {
 
 void MqttConnection::on_writable() {
   if (ended_ || !std::exchange(paused_, false)) return;
-  stream_.resume_reading();
+  if (reading()) stream_.resume_reading();
   complete_written();
   set_delivery();
 }
@@ -114,7 +114,7 @@ void MqttConnection::arm_timer() {
     next = std::min<Instant>(next, now() + left);
   }
   if (next == Instant::max()) return;
-  if (paused_) next = std::max(next, now() + kPausedRecheck);
+  if (!reading()) next = std::max(next, now() + kPausedRecheck);
   loop().cancel(timer_);
   timer_ = loop().run_at(next, [this] {
     timer_ = 0;
@@ -126,7 +126,7 @@ void MqttConnection::on_timer() {
   if (wall() > token_end_) {
     return end(MqttEnd::kTokenExpired, {ErrorCode::kIotHubUnauthorized, "the token has expired"});
   }
-  if (!paused_) {
+  if (reading()) {
     handling_ = true;
     engine_.tick(now(), *this);
     handled();
@@ -176,9 +176,14 @@ Status MqttConnection::take_connect(const mqtt::Connect& connect) {
   }
   password_ = *connect.password;
   clean_session_ = connect.clean_session;
+  model_id_ = std::move(user->model_id).value_or(std::string());
   // A will to a topic that is not the device's is ignored (device-protocol 1.8).
-  has_will_ = connect.will && wire::classify_publish(identity_, connect.will->topic).kind ==
-                                  wire::PublishKind::kTelemetry;
+  if (connect.will && wire::classify_publish(identity_, connect.will->topic).kind ==
+                          wire::PublishKind::kTelemetry) {
+    will_ = {.topic = std::string(connect.will->topic),
+             .body = Bytes(connect.will->payload),
+             .retain = connect.will->retain};
+  }
   return {};
 }
 
@@ -197,6 +202,12 @@ void MqttConnection::log_in() {
     return refuse(attached.error());
   }
   partition_ = &partition;
+  const auto device = partition.get_device(identity_.device_id);
+  encoder_.emplace(
+      TelemetrySender{.device_id = identity_.device_id,
+                      .generation_id = device ? device->identity.generation_id : std::string_view(),
+                      .by_policy = principal->kind == hub::Principal::Kind::kPolicy,
+                      .model_id = model_id_});
   if (!clean_session_) {
     return partition.load_session(
         identity_.device_id, guarded([this](Result<std::optional<hub::Session>> stored) {
@@ -235,14 +246,14 @@ void MqttConnection::refuse(const Error& error) { refuse(return_code(error.code)
 void MqttConnection::refuse(ConnectReturnCode code, const Error& error) {
   engine_.refuse(code);
   context_.metrics.answered(code).Increment();
-  has_will_ = false;
+  will_.reset();
   end(MqttEnd::kRefused, error);
 }
 
 // ---- The end
 
 void MqttConnection::on_disconnect() {
-  has_will_ = false;
+  will_.reset();
   end(MqttEnd::kDisconnect, {ErrorCode::kDeviceConnectionClosedRemotely, {}});
 }
 
@@ -269,6 +280,7 @@ void MqttConnection::finish(MqttEnd end, const Error& why) {
   if (std::exchange(ended_, true)) return;
   engine_.close();
   loop().cancel(std::exchange(timer_, 0));
+  send_will(why);
   // What was delivered and not acknowledged goes back to the queue (device-protocol 6.4).
   if (partition_ != nullptr) std::exchange(partition_, nullptr)->detach(*this);
   if (counted_) context_.metrics.connections.Decrement();
@@ -281,11 +293,6 @@ void MqttConnection::finish(MqttEnd end, const Error& why) {
                       {"device", identity_.device_id},
                       {"peer", stream_.peer().address},
                       {"tracking_id", wire::make_tracking_id(context_.hub.random(), wall())}});
-  if (has_will_) {
-    context_.metrics.wills_dropped.Increment();
-    context_.log.info("a will message was dropped: telemetry is not part of this version",
-                      {{"device", identity_.device_id}});
-  }
 }
 
 }  // namespace linarite::gateway

@@ -5,11 +5,15 @@
 // everything else happens; until the hub has answered, what the device sent behind its CONNECT
 // waits.
 //
-// Telemetry, twins and direct methods are not part of this version. They are refused so that no
-// device takes them for accepted: telemetry ends the connection without a PUBACK, twin requests are
-// answered with 501, and a method result can only be a late one.
+// Telemetry goes to the event log of the device's partition and is acknowledged once it is durable
+// there. While too much of it waits for the disk the stream is not read.
+//
+// Twins and direct methods are not part of this version. They are refused so that no device takes
+// them for accepted: twin requests are answered with 501, and a method result can only be a late
+// one.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +23,7 @@
 #include "gateway/mqtt_gateway.h"
 #include "gateway/mqtt_metrics.h"
 #include "gateway/mqtt_session.h"
+#include "gateway/telemetry_event.h"
 #include "hub/device_link.h"
 #include "hub/hub.h"
 #include "mqtt/connection.h"
@@ -30,6 +35,10 @@ namespace linarite::gateway {
 
 // SUBSCRIBE and UNSUBSCRIBE packets that wait for their session record to be durable.
 inline constexpr size_t kUnansweredMax = 64;
+// Telemetry of one connection that waits for the disk: above either the stream is not read, until
+// half of it is gone. What was read already, at most one read of the stream, is still taken.
+inline constexpr size_t kTelemetryWaitingMax = 1'024;
+inline constexpr size_t kTelemetryWaitingBytesMax = size_t{512} << 10U;
 
 // Owned by its stream. Used on the stream's loop only.
 class MqttConnection final : public net::StreamHandler,
@@ -55,6 +64,11 @@ class MqttConnection final : public net::StreamHandler,
   struct Answer {
     uint16_t packet_id;
     Bytes codes;
+  };
+  // A QoS 1 PUBLISH of the device; they are acknowledged in their order.
+  struct Received {
+    uint16_t packet_id;
+    bool done;
   };
   // A QoS 0 delivery counts as complete once the stream has written up to `position`.
   struct Unwritten {
@@ -84,6 +98,16 @@ class MqttConnection final : public net::StreamHandler,
   void refuse(const Error& error);
   void refuse(mqtt::ConnectReturnCode code, const Error& error);
 
+  // Telemetry.
+  void take_telemetry(const mqtt::Publish& publish, std::string_view bag);
+  Status append_event(Telemetry telemetry, hub::StatusDone done);
+  void event_done(size_t size, std::optional<uint64_t> number, const Status& status);
+  void send_will(const Error& why);
+  bool telemetry_waits() const;
+  // Whether a PUBLISH is to be acknowledged: puback(number) sends it when its turn has come.
+  std::optional<uint64_t> receive(const mqtt::Publish& publish);
+  void puback(std::optional<uint64_t> number);
+
   // Requests.
   void take_twin_request(const mqtt::Publish& publish, const wire::PublishTopic& topic);
   void answer(Answer answer);
@@ -110,6 +134,7 @@ class MqttConnection final : public net::StreamHandler,
   Loop& loop() const { return stream_.loop(); }
   Instant now() const { return loop().clock().now(); }
   WallTime wall() const { return loop().clock().wall(); }
+  bool reading() const { return !paused_ && !flooded_; }
   bool online() const { return session_.has_value() && engine_.connected(); }
   // Calls `f` on this loop unless the connection is gone by then.
   template <class F>
@@ -126,9 +151,9 @@ class MqttConnection final : public net::StreamHandler,
 
   bool login_due_ = false;  // CONNECT was taken, the stream is to move.
   bool clean_session_ = false;
-  bool has_will_ = false;
   bool handling_ = false;  // Inside receive() or tick(): output is flushed after it.
   bool paused_ = false;    // The stream holds too much unsent: no deliveries, no reading.
+  bool flooded_ = false;   // Too much telemetry waits for the disk: no reading.
   bool counted_ = false;   // In the gauge of connections.
   bool ended_ = false;     // end() was called.
   bool watching_ = false;  // complete_written() will be called.
@@ -137,6 +162,19 @@ class MqttConnection final : public net::StreamHandler,
   hub::Partition* partition_ = nullptr;  // While attached.
   WallTime token_end_ = WallTime::max();
   std::optional<MqttSession> session_;  // From log_in() on.
+
+  struct Will {
+    std::string topic;
+    Bytes body;
+    bool retain;
+  };
+  std::optional<Will> will_;  // Until DISCONNECT.
+  std::string model_id_;
+  std::optional<TelemetryEncoder> encoder_;  // From log_in() on.
+  std::deque<Received> received_;            // The first has the number acknowledged_.
+  uint64_t acknowledged_ = 0;
+  size_t waiting_events_ = 0;  // For the disk.
+  size_t waiting_bytes_ = 0;
 
   std::vector<Answer> saving_;   // Wait for the commit that is under way,
   std::vector<Answer> waiting_;  // and for the one after it.

@@ -34,16 +34,13 @@ void MqttConnection::on_publish(const mqtt::Publish& publish) {
       return end(MqttEnd::kRefusedTopic,
                  {ErrorCode::kIotHubFormatError, "PUBLISH to a topic that is not the device's"});
     case wire::PublishKind::kTelemetry:
-      // An acknowledgement would promise that the message is stored.
-      return end(MqttEnd::kNotImplemented,
-                 not_implemented("telemetry is not part of this version"));
+      return take_telemetry(publish, topic.bag);
     case wire::PublishKind::kTwinGet:
     case wire::PublishKind::kTwinPatch:
       return take_twin_request(publish, topic);
     case wire::PublishKind::kMethodResult:
       // No method was called: the request id is unknown (device-protocol 1.14).
-      if (publish.qos == Qos::kAtLeastOnce) engine_.puback(publish.packet_id);
-      return;
+      return puback(receive(publish));
   }
 }
 
@@ -55,7 +52,7 @@ void MqttConnection::take_twin_request(const mqtt::Publish& publish,
     // The device could not learn that its properties were not taken.
     return end(MqttEnd::kNotImplemented, error);
   }
-  if (publish.qos == Qos::kAtLeastOnce) engine_.puback(publish.packet_id);
+  puback(receive(publish));
   if (!answerable) return;
   const std::string name = wire::twin_response_topic(kNotImplementedStatus, *topic.request_id);
   const std::string tracking_id = wire::make_tracking_id(context_.hub.random(), wall());

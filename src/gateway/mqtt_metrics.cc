@@ -30,8 +30,9 @@ MqttMetrics::MqttMetrics(prometheus::Registry& registry)
                       .Add({})),
       acknowledged(counter(registry, "linarite_mqtt_acknowledged_total",
                            "Cloud-to-device messages acknowledged with PUBACK.")),
-      wills_dropped(counter(registry, "linarite_mqtt_wills_dropped_total",
-                            "Will messages not sent because telemetry is not stored yet.")) {
+      telemetry(counter(registry, "linarite_mqtt_telemetry_total",
+                        "Messages of devices that became events, durably.")),
+      wills(counter(registry, "linarite_mqtt_wills_total", "Will messages that became events.")) {
   auto& connects = prometheus::BuildCounter()
                        .Name("linarite_mqtt_connects_total")
                        .Help("Answered CONNECT packets, by CONNACK return code.")

@@ -42,7 +42,8 @@ class MqttMetrics {
 
   prometheus::Gauge& connections;     // With CONNACK 0 and not ended.
   prometheus::Counter& acknowledged;  // C2D messages the device acknowledged with PUBACK.
-  prometheus::Counter& wills_dropped;
+  prometheus::Counter& telemetry;     // Messages of devices that became events, durably.
+  prometheus::Counter& wills;         // Of them, will messages.
 
   prometheus::Counter& answered(mqtt::ConnectReturnCode code) {
     return *connects_[static_cast<size_t>(code)];

@@ -248,14 +248,6 @@ TEST_F(MqttTrafficTest, ASlowReaderIsNotFlooded) {
 
 // ---- What is not part of this version
 
-TEST_F(MqttTrafficTest, TelemetryIsNeverAcknowledged) {
-  for (const int qos : {0, 1}) {
-    auto device = connected();
-    EXPECT_EQ(publish(*device, "devices/dev1/messages/events/", qos), "closed\n");
-  }
-  EXPECT_EQ(metric("linarite_mqtt_closed_total", "not_implemented"), 2);
-}
-
 TEST_F(MqttTrafficTest, TwinRequestsAreAnsweredWith501) {
   auto device = connected();
   subscribe(*device, {{"$iothub/twin/res/#", 0}});

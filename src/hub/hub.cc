@@ -52,6 +52,7 @@ struct Hub::State {
   }
   Result<std::vector<Policy>> read_policies();
   void open_policies(Reply<Status> reply);
+  Result<std::optional<WallTime>> read_created();
   void load_partition(size_t index, const std::shared_ptr<std::atomic<size_t>>& left,
                       const std::shared_ptr<Reply<Status>>& reply);
 
@@ -61,6 +62,8 @@ struct Hub::State {
   const std::vector<std::string_view> hosts;
   std::vector<std::unique_ptr<Partition>> partitions;
   std::unique_ptr<FeedbackDispatcher> dispatcher;
+  EventWatches event_watches{parts.loops};
+  WallTime created_at;  // Set once, before open() is answered.
   std::atomic<ReceiverId> last_receiver{0};
 
   // Readers on any thread hold a plain pointer, so a set that was replaced is kept as long as the
@@ -153,17 +156,35 @@ Result<std::vector<Policy>> Hub::State::read_policies() {
   return all;
 }
 
+Result<std::optional<WallTime>> Hub::State::read_created() {
+  const auto value = parts.store.get(kPolicyPartition, Bytes(1, kHubKey));
+  if (!value) return std::unexpected(value.error());
+  if (!*value) return std::nullopt;
+  const auto created = decode_time(**value);
+  if (!created) return std::unexpected(created.error());
+  return *created;
+}
+
 void Hub::State::open_policies(Reply<Status> reply) {
   auto all = read_policies();
   if (!all) return reply(std::unexpected(all.error()));
-  if (!all->empty()) {
-    set_policies(*std::move(all));
-    return reply({});
-  }
-  std::vector<Policy> made = default_policies(parts.random);
+  const auto created = read_created();
+  if (!created) return reply(std::unexpected(created.error()));
+  const WallTime now = partitions[kPolicyPartition]->loop().clock().wall();
+  created_at = created->value_or(now);
+  std::vector<Policy> made = *std::move(all);
   store::Batch batch;
-  for (const Policy& policy : made) {
-    batch.put(record_key(kPolicyKey, policy.name), encode_policy(policy));
+  if (made.empty()) {
+    made = default_policies(parts.random);
+    for (const Policy& policy : made) {
+      batch.put(record_key(kPolicyKey, policy.name), encode_policy(policy));
+    }
+  }
+  // A store of an older version does not know when it was made either.
+  if (!*created) batch.put(Bytes(1, kHubKey), encode_time(now));
+  if (batch.empty()) {
+    set_policies(std::move(made));
+    return reply({});
   }
   parts.store.commit(kPolicyPartition, std::move(batch),
                      [this, made, reply = std::move(reply)](Status status) mutable {
@@ -176,10 +197,16 @@ const HubOptions& Hub::options() const { return state_->options; }
 const Clock& Hub::clock() const { return state_->parts.loops[0]->clock(); }
 Random& Hub::random() const { return state_->parts.random; }
 size_t Hub::partition_count() const { return state_->partitions.size(); }
+WallTime Hub::created_at() const { return state_->created_at; }
 const PolicySet* Hub::policies() const { return state_->policies.load(std::memory_order_acquire); }
 
 Partition& Hub::partition_of(std::string_view device_id) const {
   return *state_->partitions[stable_hash(device_id) % state_->partitions.size()];
+}
+
+Partition& Hub::partition(uint32_t number) const {
+  CHECK(number < partition_count());
+  return *state_->partitions[number];
 }
 
 Result<Principal> Hub::authenticate_policy(std::string_view token_text) const {
@@ -369,6 +396,32 @@ void Hub::renew_policy_key(std::string name, WhichKey which, Reply<Result<Policy
                                });
   });
 }
+
+void Hub::event_log_state(uint32_t partition, Reply<EventLogState> reply) {
+  Partition& from = this->partition(partition);
+  from.loop().dispatch(
+      [&from, reply = std::move(reply)]() mutable { reply(from.events().state()); });
+}
+
+void Hub::find_event(uint32_t partition, EventPosition position, Reply<Result<uint64_t>> reply) {
+  Partition& from = this->partition(partition);
+  from.loop().dispatch([&from, position, reply = std::move(reply)]() mutable {
+    reply(from.events().find(position));
+  });
+}
+
+void Hub::read_events(uint32_t partition, uint64_t sequence, Reply<Result<EventBlockPtr>> reply) {
+  Partition& from = this->partition(partition);
+  from.loop().dispatch([&from, sequence, reply = std::move(reply)]() mutable {
+    reply(from.events().read(sequence));
+  });
+}
+
+EventWatchId Hub::watch_events(uint32_t partition, Loop& loop, std::function<void()> on_more) {
+  return state_->event_watches.open(this->partition(partition), loop, std::move(on_more));
+}
+
+void Hub::unwatch_events(EventWatchId watch) { state_->event_watches.close(watch); }
 
 // A receiver's id holds the index of its loop, so that closing it finds its entry without a lock.
 Hub::ReceiverId Hub::open_feedback_receiver(Loop& loop,

@@ -15,6 +15,8 @@
 #include "base/logging.h"
 #include "base/loop.h"
 #include "base/random.h"
+#include "hub/event_block.h"
+#include "hub/event_watches.h"
 #include "hub/feedback.h"
 #include "hub/identity.h"
 #include "hub/options.h"
@@ -49,8 +51,8 @@ class Hub {
   Hub& operator=(const Hub&) = delete;
 
   // Loads everything from the store, each partition on its own loop; on an empty store makes the
-  // default policies, durably. Once, with the loops running. kStoreCorrupt names the record that
-  // does not fit. Nothing else may be called before the reply.
+  // default policies and notes when, durably. Once, with the loops running. kStoreCorrupt names the
+  // record that does not fit. Nothing else may be called before the reply.
   void open(Reply<Status> reply);
 
   const HubOptions& options() const;
@@ -61,7 +63,10 @@ class Hub {
 
   Partition& partition_of(std::string_view device_id) const;
   Loop& loop_of(std::string_view device_id) const { return partition_of(device_id).loop(); }
+  Partition& partition(uint32_t number) const;
   size_t partition_count() const;
+  // When the hub's store was first used. After open().
+  WallTime created_at() const;
 
   // Verifies a token of a shared access policy ("SharedAccessSignature sr=...") for service
   // endpoints. kIotHubUnauthorizedAccess (401002) for anything wrong with it; a token of a device
@@ -94,6 +99,17 @@ class Hub {
   // A new random key for a policy, or its two keys exchanged; principals that used a key which the
   // policy no longer has are refused from then on.
   void renew_policy_key(std::string policy, WhichKey which, Reply<Result<Policy>> reply);
+
+  // --- Device-to-cloud events, each partition's log by its number. See EventLog, which has the
+  // errors as well. An EventBlock may be read on any loop.
+
+  void event_log_state(uint32_t partition, Reply<EventLogState> reply);
+  void find_event(uint32_t partition, EventPosition position, Reply<Result<uint64_t>> reply);
+  void read_events(uint32_t partition, uint64_t sequence, Reply<Result<EventBlockPtr>> reply);
+  // `on_more` is called on `loop` after new events became durable; at most one call is under way.
+  // Watch and unwatch on that loop, which must be one of the hub's.
+  EventWatchId watch_events(uint32_t partition, Loop& loop, std::function<void()> on_more);
+  void unwatch_events(EventWatchId watch);
 
   // --- Feedback. Receivers compete; each batch goes to one of them.
 

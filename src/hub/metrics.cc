@@ -35,6 +35,12 @@ Metrics::Metrics(prometheus::Registry& r)
       feedback_pending(gauge(r, "linarite_feedback_pending", "Feedback records not yet taken.")),
       feedback_delivered(counter(r, "linarite_feedback_delivered_total",
                                  "Feedback records accepted by a receiver.")),
+      events_appended(
+          counter(r, "linarite_events_appended_total", "Device-to-cloud events durably logged.")),
+      events_refused(counter(r, "linarite_events_refused_total",
+                             "Device-to-cloud events that were not logged.")),
+      events_trimmed(counter(r, "linarite_events_trimmed_total",
+                             "Device-to-cloud events removed when their retention ended.")),
       authentication_failures(
           counter(r, "linarite_authentication_failures_total", "Tokens that were refused.")),
       commit_backlog_bytes(

@@ -27,6 +27,9 @@ struct Metrics {
   prometheus::Gauge& devices_connected;
   prometheus::Gauge& feedback_pending;
   prometheus::Counter& feedback_delivered;
+  prometheus::Counter& events_appended;  // Durably.
+  prometheus::Counter& events_refused;
+  prometheus::Counter& events_trimmed;
   prometheus::Counter& authentication_failures;
   prometheus::Gauge& commit_backlog_bytes;
   prometheus::Counter& store_failures;

@@ -40,6 +40,12 @@ Status HubOptions::check() const {
   if (!within(feedback.delivery_count_max, 1U, 100U)) {
     return invalid("feedback.delivery_count_max must be 1 to 100");
   }
+  if (!within<Duration>(events.retention, hours(24), hours(168))) {
+    return invalid("hub.event_retention must be 1 to 7 days");
+  }
+  if (events.log_bytes_max < (4U << 20U)) {
+    return invalid("hub.event_log_bytes_max must be at least 4194304");
+  }
   if (commit_backlog_bytes_max < (1U << 20U)) {
     return invalid("hub.commit_backlog_bytes_max must be at least 1048576");
   }

@@ -36,12 +36,20 @@ struct FeedbackOptions {
   bool batched = false;
 };
 
+// Device-to-cloud events (service-protocol 4.11).
+struct EventOptions {
+  Duration retention = hours(24);           // 1 to 7 days.
+  uint64_t log_bytes_max = 1ULL << 30U;     // Of one partition's retained events; at least 4 MiB.
+  uint64_t tail_cache_bytes = 4ULL << 20U;  // Of the last events kept in memory, per partition.
+};
+
 struct HubOptions {
   // host_names[0] is the hub's name in connection strings and feedback; the others are aliases that
   // tokens may be made for. Lower case, without ports.
   std::vector<std::string> host_names = {"127.0.0.1", "localhost"};
   C2dOptions c2d;
   FeedbackOptions feedback;
+  EventOptions events;
   uint32_t device_count_max = 1'000'000;
   // Message bodies kept in memory between enqueue and delivery, per partition; above it they are
   // read from the store again.

@@ -28,10 +28,21 @@ Partition::Partition(Parts parts)
                  .loop = parts_.loop,
                  .random = parts_.random,
                  .metrics = parts_.metrics,
-                 .device_exists = [this](const FeedbackRecord& record) {
-                   const DevicePtr device = find(record.device_id);
-                   return device && device->identity.generation_id == record.device_generation_id;
-                 }}) {}
+                 .device_exists =
+                     [this](const FeedbackRecord& record) {
+                       const DevicePtr device = find(record.device_id);
+                       return device &&
+                              device->identity.generation_id == record.device_generation_id;
+                     }}),
+      events_({.id = parts_.id,
+               .options = parts_.options.events,
+               .store = parts_.store,
+               .loop = parts_.loop,
+               .metrics = parts_.metrics,
+               .commit = [this](store::Batch batch,
+                                StatusDone done) { commit(std::move(batch), std::move(done)); },
+               .check_backlog = [this](size_t bytes) { return check_backlog(bytes); },
+               .backlog_bytes_max = parts_.options.commit_backlog_bytes_max}) {}
 
 Partition::~Partition() = default;
 
@@ -55,7 +66,7 @@ Status Partition::load() {
     }
   }
   arm_expiry();
-  return {};
+  return events_.load();
 }
 
 // Keys come in their order, so the connection times come before the device and the device before
@@ -89,8 +100,10 @@ Status Partition::load_record(std::string_view key, std::string_view value) {
       reserved_sequence_ = *reserved;
       return {};
     }
+    case kHubKey:      // Read by Hub.
     case kPolicyKey:   // Read by Hub.
     case kSessionKey:  // Read when its device connects.
+    case kTrimmedKey:  // Read by the event log.
       return {};
     default:
       return fail(ErrorCode::kStoreCorrupt, "the store holds a record of an unknown kind");
@@ -154,10 +167,10 @@ void Partition::commit(store::Batch batch, StatusDone done) {
                       });
 }
 
-Status Partition::check_backlog() const {
-  if (committing_bytes_ <= parts_.options.commit_backlog_bytes_max) return {};
+Status Partition::check_backlog(size_t more) const {
+  if (committing_bytes_ + more <= parts_.options.commit_backlog_bytes_max) return {};
   return fail(ErrorCode::kServiceUnavailable,
-              fmt::format("{} bytes wait for the disk already", committing_bytes_));
+              fmt::format("{} bytes wait for the disk already", committing_bytes_ + more));
 }
 
 uint64_t Partition::next_sequence(store::Batch& batch) {

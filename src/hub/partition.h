@@ -1,7 +1,7 @@
 // Everything of the devices of one partition: identities, message queues, sessions, pending
-// feedback. A partition belongs to one loop and lives in one partition of the store; all of its
-// methods are called on that loop, and replies of its operations come back there. Nothing is
-// answered before it is durable.
+// feedback, and the log of their events. A partition belongs to one loop and lives in one partition
+// of the store; all of its methods are called on that loop, and replies of its operations come back
+// there. Nothing is answered before it is durable.
 #pragma once
 
 #include <atomic>
@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "hub/c2d_queue.h"
 #include "hub/device_link.h"
+#include "hub/event_log.h"
 #include "hub/feedback.h"
 #include "hub/feedback_queue.h"
 #include "hub/identity.h"
@@ -72,6 +73,7 @@ class Partition {
 
   Loop& loop() const { return parts_.loop; }
   FeedbackQueue& feedback() { return feedback_; }
+  EventLog& events() { return events_; }
 
   // --- The device's side, for gateways on this loop.
 
@@ -161,7 +163,8 @@ class Partition {
   DevicePtr find(std::string_view device_id) const;
   WallTime wall() const { return parts_.loop.clock().wall(); }
   void commit(store::Batch batch, StatusDone done);
-  Status check_backlog() const;  // Whether new work may be committed.
+  // Whether new work may be committed, with `more` bytes that wait to be.
+  Status check_backlog(size_t more = 0) const;
   uint64_t next_sequence(store::Batch& batch);
   void write_connection_times(Device& device);
   Result<std::optional<Session>> read_session(std::string_view device_id) const;
@@ -212,6 +215,7 @@ class Partition {
   ByName<std::deque<Task>> identity_writes_;
   ByName<SessionWrites> session_writes_;
   FeedbackQueue feedback_;
+  EventLog events_;
   Statistics totals_;  // Without `connected`.
   int64_t last_generation_ = 0;
   uint64_t next_sequence_ = 1;

@@ -280,6 +280,15 @@ Result<Session> decode_session(ByteView value) {
   return session;
 }
 
+Bytes encode_time(WallTime time) { return Encoder().time(time).take(); }
+
+Result<WallTime> decode_time(ByteView value) {
+  Decoder in(value);
+  const WallTime time = in.time();
+  if (!in.done()) return corrupt("time");
+  return time;
+}
+
 Bytes encode_number(uint64_t number) { return Encoder().number(number).take(); }
 
 Result<uint64_t> decode_number(ByteView value) {

@@ -26,11 +26,13 @@ namespace linarite::hub {
 inline constexpr char kConnectionKey = 'c';  // + device id: times of the connection state
 inline constexpr char kDeviceKey = 'd';      // + device id: identity
 inline constexpr char kFeedbackKey = 'f';    // + sequence: feedback record
+inline constexpr char kHubKey = 'h';         // when the hub was made, partition 0 only
 inline constexpr char kMessageKey = 'm';     // + sequence: queued message
 inline constexpr char kCountKey = 'n';       // + sequence: delivery count, absent while 0
 inline constexpr char kPolicyKey = 'p';      // + policy name, partition 0 only
 inline constexpr char kReservedKey = 'r';    // sequence numbers below it may have been used
 inline constexpr char kSessionKey = 's';     // + device id: MQTT session
+inline constexpr char kTrimmedKey = 't';     // where the event log begins, absent until trimmed
 
 Bytes record_key(char kind, std::string_view name);
 Bytes record_key(char kind, uint64_t sequence);
@@ -70,6 +72,8 @@ Bytes encode_policy(const Policy& policy);
 Result<Policy> decode_policy(ByteView value);
 Bytes encode_session(const Session& session);
 Result<Session> decode_session(ByteView value);
+Bytes encode_time(WallTime time);
+Result<WallTime> decode_time(ByteView value);
 Bytes encode_number(uint64_t number);
 Result<uint64_t> decode_number(ByteView value);
 

@@ -16,6 +16,13 @@ void Batch::erase_range(std::string_view begin, std::string_view end) {
   add(Kind::kEraseRange, begin, end);
 }
 
+void Batch::append(std::string_view key, std::string_view value) {
+  CHECK(value.size() <= kValueSizeMax);
+  add(Kind::kAppend, key, value);
+}
+
+void Batch::trim_log(std::string_view end) { add(Kind::kTrimLog, end, {}); }
+
 Batch::Operation Batch::operation(size_t index) const {
   CHECK(index < operations_.size());
   const Place& place = operations_[index];

@@ -1,8 +1,10 @@
 // Durable partitions behind one small interface.
 //
-// A store holds a fixed number of partitions; a partition is an ordered map from keys to values.
-// The only write is a batch to one partition, applied wholly or not at all. A batch is acknowledged
-// once it is durable: for the embedded store after fdatasync returned.
+// A store holds a fixed number of partitions; a partition is an ordered map from keys to values,
+// and beside it a log: records that are only ever added with rising keys and forgotten from the
+// front, which costs no rewriting of what stays. The only write is a batch to one partition,
+// applied wholly or not at all. A batch is acknowledged once it is durable: for the embedded store
+// after fdatasync returned.
 //
 // Keys and values are bytes. A key has at most kKeySizeMax bytes, a value at most kValueSizeMax.
 #pragma once
@@ -30,16 +32,22 @@ inline constexpr uint32_t kPartitionCountMax = 256;
 // mistake (CHECK): sizes are checked where bytes enter the process.
 class Batch {
  public:
-  enum class Kind : uint8_t { kPut, kErase, kEraseRange };
+  enum class Kind : uint8_t { kPut, kErase, kEraseRange, kAppend, kTrimLog };
   struct Operation {
     Kind kind;
-    std::string_view key;    // The first key for kEraseRange.
-    std::string_view value;  // The end (exclusive) for kEraseRange; empty for kErase.
+    std::string_view key;    // The first key for kEraseRange, the end (exclusive) for kTrimLog.
+    std::string_view value;  // The end (exclusive) for kEraseRange; empty for kErase and kTrimLog.
   };
 
   void put(std::string_view key, std::string_view value);
   void erase(std::string_view key);
   void erase_range(std::string_view begin, std::string_view end);  // [begin, end)
+  // Adds a record to the partition's log. Its key must be greater than those of all before it.
+  void append(std::string_view key, std::string_view value);
+  // Log records before `end` are no longer wanted. They go some time after the batch became
+  // durable, all or in part, and may be there again after a crash: the caller must know where its
+  // log begins.
+  void trim_log(std::string_view end);
 
   bool empty() const { return operations_.empty(); }
   size_t size() const { return operations_.size(); }
@@ -88,6 +96,16 @@ class Store {
   // Visits [begin, end) in order of the keys' bytes. An empty end means no end.
   virtual Status scan(PartitionId partition, std::string_view begin, std::string_view end,
                       const Visitor& visit) = 0;
+
+  // The same of the partition's log.
+  virtual Status scan_log(PartitionId partition, std::string_view begin, std::string_view end,
+                          const Visitor& visit) = 0;
+  struct Record {
+    Bytes key;
+    Bytes value;
+  };
+  // The log record with the greatest key, if there is any.
+  virtual Result<std::optional<Record>> last_log_record(PartitionId partition) = 0;
 
   // Whether the partition takes writes; the first failure if not. Any thread.
   virtual Status state(PartitionId partition) const = 0;

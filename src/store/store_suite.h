@@ -76,6 +76,29 @@ class StoreSuite : public ::testing::Test {
     return status ? seen : "error";
   }
 
+  Status append(PartitionId partition, std::string_view key, std::string_view value) {
+    Batch batch;
+    batch.append(key, value);
+    return commit(partition, std::move(batch));
+  }
+  Status trim_log(PartitionId partition, std::string_view end) {
+    Batch batch;
+    batch.trim_log(end);
+    return commit(partition, std::move(batch));
+  }
+  // What scan_log() visits, as scan(); then the last record behind a bar.
+  std::string log(PartitionId partition, std::string_view begin = {}, std::string_view end = {}) {
+    std::string seen;
+    const Status status =
+        store().scan_log(partition, begin, end, [&](std::string_view key, std::string_view value) {
+          seen += fmt::format("{}={} ", key, value);
+          return true;
+        });
+    const auto last = store().last_log_record(partition);
+    if (!status || !last) return "error";
+    return seen + "| " + (*last ? (*last)->key + "=" + (*last)->value : "none");
+  }
+
   ManualClock clock_{WallTime{}};
   ManualLoop loop_{clock_};
   Harness harness_;
@@ -266,6 +289,49 @@ TYPED_TEST_P(StoreSuite, QueuedCommitsFailInOrderToo) {
   EXPECT_EQ(this->get(0, "a"), "-");
 }
 
+TYPED_TEST_P(StoreSuite, KeepsALogBesideTheRecords) {
+  EXPECT_EQ(this->log(0), "| none");
+  Batch batch;
+  batch.append("a", "1");
+  batch.put("a", "record");
+  batch.append("b", "2");
+  ASSERT_TRUE(this->commit(0, std::move(batch)));
+  ASSERT_TRUE(this->append(1, "a", "other"));
+  ASSERT_TRUE(this->append(0, "c", "3"));
+  EXPECT_EQ(this->scan(0), "a=record");
+  EXPECT_EQ(this->log(0), "a=1 b=2 c=3 | c=3");
+  EXPECT_EQ(this->log(0, "b"), "b=2 c=3 | c=3");
+  EXPECT_EQ(this->log(0, "aa", "c"), "b=2 | c=3");
+  EXPECT_EQ(this->log(1), "a=other | a=other");
+  this->reopen();
+  EXPECT_EQ(this->log(0), "a=1 b=2 c=3 | c=3");
+  EXPECT_EQ(this->log(1), "a=other | a=other");
+}
+
+// What is before the end may go at any time; what is behind it stays.
+TYPED_TEST_P(StoreSuite, TrimsALogFromTheFront) {
+  const std::string value(100'000, 'x');
+  for (int i = 10; i < 99; ++i) ASSERT_TRUE(this->append(0, fmt::format("{}", i), value));
+  ASSERT_TRUE(this->append(1, "1", "other"));
+  this->reopen();
+  ASSERT_TRUE(this->trim_log(0, "50"));
+  for (int i = 0; i < 2; ++i) {
+    std::string kept;
+    ASSERT_TRUE(this->store().scan_log(0, "50", {}, [&](std::string_view key, std::string_view v) {
+      EXPECT_EQ(v, value);
+      kept += key;
+      return true;
+    }));
+    EXPECT_EQ(kept.size(), 2U * 49);
+    EXPECT_EQ(kept.substr(0, 4), "5051");
+    EXPECT_EQ(this->log(1), "1=other | 1=other");
+    this->reopen();
+  }
+  ASSERT_TRUE(this->trim_log(0, "99"));
+  ASSERT_TRUE(this->append(0, "99", "1"));
+  EXPECT_EQ(this->log(0, "99"), "99=1 | 99=1");
+}
+
 // Random batches against a map, with the store reopened now and then.
 TYPED_TEST_P(StoreSuite, BehavesLikeAMap) {
   SeededRandom random(20240607);
@@ -302,6 +368,7 @@ REGISTER_TYPED_TEST_SUITE_P(StoreSuite, StartsEmpty, ReadsWhatWasCommitted, Appl
                             AnAnswerMayCommitAndRead, AnswersAnEmptyBatch, ScansFromBeginUpToEnd,
                             ErasesFromBeginUpToEnd, KeepsPartitionsApart, KeysAndValuesAreBytes,
                             TakesTheLargestRecordAndLargeBatches, RefusesWritesAfterTheFirstFailure,
-                            QueuedCommitsFailInOrderToo, BehavesLikeAMap);
+                            QueuedCommitsFailInOrderToo, KeepsALogBesideTheRecords,
+                            TrimsALogFromTheFront, BehavesLikeAMap);
 
 }  // namespace linarite::store

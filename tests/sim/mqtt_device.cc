@@ -192,6 +192,29 @@ std::vector<uint32_t> NetworkWorld::MqttDevice::acknowledge_all() {
   return messages;
 }
 
+void NetworkWorld::MqttDevice::send_events() {
+  const std::string topic = "devices/" + login_.id + "/messages/events/";
+  for (uint64_t i = 1 + world_.random_.below(4); i > 0 && engine_.window_free() > 0; --i) {
+    const uint64_t event = world_.events_.sent(connection_.number());
+    world_.trace("event", event, connection_.number());
+    const std::string body = std::to_string(event);
+    const mqtt::Qos qos = world_.chance(4) ? mqtt::Qos::kAtMostOnce : mqtt::Qos::kAtLeastOnce;
+    if (!engine_.publish({.topic = topic, .payload = body, .qos = qos}, event)) {
+      world_.fail("a device could not send an event");
+    }
+  }
+}
+
+// PUBACKs come in the order of the PUBLISHes: .NET ends a connection that mixes them up.
+void NetworkWorld::MqttDevice::on_puback(uint64_t token) {
+  world_.trace("event acknowledged", token, connection_.number());
+  if (last_acknowledged_ && *last_acknowledged_ > token) {
+    return world_.fail("events are acknowledged out of order");
+  }
+  last_acknowledged_ = token;
+  world_.events_.acknowledged(token);
+}
+
 void NetworkWorld::MqttDevice::act() {
   if (connection_.client_over() || !engine_.connected()) return;
   const uint64_t what = world_.random_.below(100);
@@ -210,6 +233,8 @@ void NetworkWorld::MqttDevice::act() {
     connection_.close();
   } else if (what < 83) {
     connection_.close();
+  } else {
+    send_events();
   }
   flush();
 }

@@ -51,12 +51,14 @@ class NetworkWorld::MqttDevice final : public Client, private mqtt::Events {
   void on_suback(uint64_t token, ByteView codes) override;
   void on_unsuback(uint64_t token) override;
   void on_publish(const mqtt::Publish& publish) override;
+  void on_puback(uint64_t token) override;
   void on_protocol_error(const Error& error) override;
   void on_timeout(Timeout timeout) override;
 
   void check_answer(const mqtt::ConnAck& connack);
   void check_session(const mqtt::ConnAck& connack);
   void subscribe();
+  void send_events();
   void acknowledge(size_t which);
   void check_window();
   void flush();
@@ -72,6 +74,7 @@ class NetworkWorld::MqttDevice final : public Client, private mqtt::Events {
   bool answered_ = false;
   bool subscribed_ = false;
   std::vector<Held> held_;
+  std::optional<uint64_t> last_acknowledged_;  // Event.
 };
 
 }  // namespace linarite::sim

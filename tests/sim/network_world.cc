@@ -41,6 +41,7 @@ void NetworkWorld::hub_started() {
       gateway::AmqpOptions{}, gateway::AmqpGateway::Parts{*hub_, log_, *metrics_});
   http_ =
       std::make_unique<gateway::HttpGateway>(gateway::HttpGateway::Parts{*hub_, log_, *metrics_});
+  expect(events_.read(*hub_, /*again=*/true));
   if (hostile_) return;
   hub_->create_device({.device_id = "hostile"},
                       {outside_, [this](const Result<hub::DeviceView>& made) {
@@ -90,6 +91,8 @@ void NetworkWorld::act() {
     write_device();
   } else if (what < 29) {
     network_step();
+  } else if (what < 34) {
+    expect(events_.read(*hub_, /*again=*/false));
   }
   for (int i = 0; i < kActsPerStep; ++i) {
     Connection* const connection = any_connection();
@@ -231,6 +234,8 @@ std::set<uint32_t> NetworkWorld::drain() {
     }
     end_all();
   }
+  expect(events_.read(*hub_, /*again=*/false));
+  expect(events_.finished());
   return drained;
 }
 

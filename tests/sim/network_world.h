@@ -13,6 +13,7 @@
 #include "gateway/http_gateway.h"
 #include "gateway/mqtt_gateway.h"
 #include "sim/connection.h"
+#include "sim/event_oracle.h"
 #include "sim/world.h"
 
 namespace linarite::sim {
@@ -81,6 +82,7 @@ class NetworkWorld final : public World {
   std::unique_ptr<gateway::HttpGateway> http_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<SessionRecord> sessions_;
+  EventOracle events_;
   // Connections of devices, for as long as the hub may act upon them.
   std::vector<std::pair<Connection*, MqttDevice*>> devices_;
   std::optional<hub::DeviceView> hostile_;

@@ -2,17 +2,21 @@
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <exception>
+#include <limits>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 
@@ -25,6 +29,10 @@ constexpr size_t kManifestReserveBytes = size_t{64} << 10U;
 constexpr uint64_t kBytesPerSync = uint64_t{1} << 20U;
 constexpr int kMemtablesMax = 3;  // One being filled, the others being written out.
 constexpr int kOpenTablesMax = 512;
+// A log of RocksDB is kept until all column families have written out what is in it.
+constexpr uint64_t kWalMemtables = 4;
+// The log of each partition is a column family of its own, so that its tables hold nothing else.
+std::string log_family(PartitionId partition) { return fmt::format("log-{}", partition); }
 constexpr int kBackgroundJobsMax = 2;
 constexpr double kBloomBitsPerKey = 10;
 constexpr size_t kLogLineMax = 512;
@@ -99,7 +107,10 @@ rocksdb::Options rocksdb_options(const DatabaseOptions& from, linarite::Logger& 
       0;  // RocksDB ignores it in our recovery mode, which cannot have it.
   options.max_bgerror_resume_count = 0;
 
+  options.create_missing_column_families = from.mode != OpenMode::kReadOnly;
   options.write_buffer_size = from.memtable_bytes;
+  options.db_write_buffer_size = kWalMemtables * from.memtable_bytes;
+  options.max_total_wal_size = kWalMemtables * from.memtable_bytes;
   options.max_write_buffer_number = kMemtablesMax;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = rocksdb::kNoCompression;
@@ -124,6 +135,18 @@ rocksdb::Options rocksdb_options(const DatabaseOptions& from, linarite::Logger& 
   return options;
 }
 
+// A partition's log: its keys only rise and go from the front, so no table overlaps another. Each
+// is moved to the last level by a record in the manifest, is never rewritten, and is deleted whole.
+rocksdb::ColumnFamilyOptions log_options(const rocksdb::Options& records) {
+  rocksdb::ColumnFamilyOptions options(records);
+  options.num_levels = 2;
+  options.level_compaction_dynamic_level_bytes = false;
+  options.level0_file_num_compaction_trigger = 1;
+  options.ttl = 0;
+  options.periodic_compaction_seconds = 0;
+  return options;
+}
+
 // Our own records are sealed as if they belonged to the partition after the last possible one.
 constexpr PartitionId kOwnSeal = kPartitionCountMax;
 
@@ -133,23 +156,69 @@ struct Database::Rocks {
   std::shared_ptr<rocksdb::FileSystem> file_system;
   std::unique_ptr<rocksdb::Env> env;  // Must outlive the database.
   std::unique_ptr<rocksdb::DB> db;
+  // The records and the log of each partition; no logs in a database of format 1 that is only read.
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::WriteBatch group;
+  std::vector<std::pair<PartitionId, Bytes>> trims;  // Ends of logs, once the group is durable.
   rocksdb::Status group_status;  // The first write that did not fit into the group.
 
-  void put(const Bytes& prefix, std::string_view key, const Bytes& seal, std::string_view value) {
+  rocksdb::ColumnFamilyHandle* records() const { return handles.front(); }
+  // Null if the database has no logs.
+  rocksdb::ColumnFamilyHandle* log(PartitionId partition) const {
+    return partition + 1 < handles.size() ? handles[partition + 1] : nullptr;
+  }
+  void put(rocksdb::ColumnFamilyHandle* family, const Bytes& prefix, std::string_view key,
+           const Bytes& seal, std::string_view value) {
     const std::array<rocksdb::Slice, 2> keys{slice(prefix), slice(key)};
     const std::array<rocksdb::Slice, 2> values{slice(seal), slice(value)};
-    note(group.Put(rocksdb::SliceParts(keys.data(), 2), rocksdb::SliceParts(values.data(), 2)));
+    note(group.Put(family, rocksdb::SliceParts(keys.data(), 2),
+                   rocksdb::SliceParts(values.data(), 2)));
   }
   void note(const rocksdb::Status& status) {
     if (group_status.ok()) group_status = status;
+  }
+
+  rocksdb::Status open(const DatabaseOptions& options, const rocksdb::Options& settings) {
+    std::vector<rocksdb::ColumnFamilyDescriptor> families{
+        {rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(settings)}};
+    for (PartitionId i = 0; i < options.partition_count; ++i) {
+      families.emplace_back(log_family(i), log_options(settings));
+    }
+    rocksdb::DB* opened = nullptr;
+    rocksdb::Status status;
+    if (options.mode == OpenMode::kReadOnly) {
+      std::vector<std::string> names;
+      status = rocksdb::DB::ListColumnFamilies(settings, options.path, &names);
+      if (!status.ok()) return status;
+      if (names.size() == 1) families.resize(1);
+      status = rocksdb::DB::OpenForReadOnly(settings, options.path, families, &handles, &opened);
+    } else {
+      status = rocksdb::DB::Open(settings, options.path, families, &handles, &opened);
+    }
+    db.reset(opened);
+    return status;
+  }
+
+  // Forgets the log records of a partition before `end`. Whole tables are deleted at once, at the
+  // cost of a record in the manifest; what lies in tables with others goes when these do.
+  rocksdb::Status trim_log(PartitionId partition, const Bytes& end) {
+    const Bytes first = partition_prefix(partition);
+    const Bytes last = partition_prefix(partition).append(end);
+    const rocksdb::Slice from = slice(first);
+    const rocksdb::Slice to = slice(last);
+    return rocksdb::DeleteFilesInRange(db.get(), log(partition), &from, &to, /*include_end=*/false);
   }
 };
 
 Database::Database(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}
 
 Database::~Database() {
-  guarded([this] { return rocks_->db->Close(); }).PermitUncheckedError();
+  guarded([this] {
+    for (rocksdb::ColumnFamilyHandle* handle : rocks_->handles) {
+      rocks_->db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+    }
+    return rocks_->db->Close();
+  }).PermitUncheckedError();
 }
 
 Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options,
@@ -160,15 +229,7 @@ Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options,
   rocks->env = rocksdb::NewCompositeEnv(rocks->file_system);
   rocksdb::Options rocksdb_opts = rocksdb_options(options, logger);
   rocksdb_opts.env = rocks->env.get();
-  const rocksdb::Status status = guarded([&] {
-    rocksdb::DB* db = nullptr;
-    const rocksdb::Status opened =
-        options.mode == OpenMode::kReadOnly
-            ? rocksdb::DB::OpenForReadOnly(rocksdb_opts, options.path, &db)
-            : rocksdb::DB::Open(rocksdb_opts, options.path, &db);
-    rocks->db.reset(db);
-    return opened;
-  });
+  const rocksdb::Status status = guarded([&] { return rocks->open(options, rocksdb_opts); });
   if (!status.ok()) return std::unexpected(to_open_error(status));
   return std::unique_ptr<Database>(new Database(std::move(rocks)));
 }
@@ -180,8 +241,15 @@ void Database::add(PartitionId partition, const Batch& batch) {
     const std::array<rocksdb::Slice, 2> key{slice(prefix), slice(operation.key)};
     switch (operation.kind) {
       case Batch::Kind::kPut:
-        rocks_->put(prefix, operation.key, seal_of(partition, operation.key, operation.value),
-                    operation.value);
+        rocks_->put(rocks_->records(), prefix, operation.key,
+                    seal_of(partition, operation.key, operation.value), operation.value);
+        break;
+      case Batch::Kind::kAppend:
+        rocks_->put(rocks_->log(partition), prefix, operation.key,
+                    seal_of(partition, operation.key, operation.value), operation.value);
+        break;
+      case Batch::Kind::kTrimLog:
+        rocks_->trims.emplace_back(partition, operation.key);
         break;
       case Batch::Kind::kErase:
         rocks_->note(rocks_->group.Delete(rocksdb::SliceParts(key.data(), 2)));
@@ -200,16 +268,21 @@ void Database::set_sequence(PartitionId partition, uint64_t sequence) {
   const Bytes key = sequence_key(partition);
   Bytes value;
   ByteWriter(value).number(sequence);
-  rocks_->put(key, {}, seal_of(kOwnSeal, key, value), value);
+  rocks_->put(rocks_->records(), key, {}, seal_of(kOwnSeal, key, value), value);
 }
 
 Status Database::write(bool sync) {
   rocksdb::WriteOptions options;
   options.sync = sync;
   const rocksdb::Status status = guarded([&] {
-    return rocks_->group_status.ok() ? rocks_->db->Write(options, &rocks_->group)
-                                     : rocks_->group_status;
+    rocksdb::Status written = rocks_->group_status;
+    if (written.ok()) written = rocks_->db->Write(options, &rocks_->group);
+    for (const auto& [partition, end] : rocks_->trims) {
+      if (written.ok()) written = rocks_->trim_log(partition, end);
+    }
+    return written;
   });
+  rocks_->trims.clear();
   rocks_->group.Clear();
   rocks_->group_status = rocksdb::Status::OK();
   if (!status.ok()) return std::unexpected(to_error(status));
@@ -218,7 +291,7 @@ Status Database::write(bool sync) {
 
 Status Database::flush() {
   const rocksdb::Status status =
-      guarded([&] { return rocks_->db->Flush(rocksdb::FlushOptions()); });
+      guarded([&] { return rocks_->db->Flush(rocksdb::FlushOptions(), rocks_->handles); });
   if (!status.ok()) return std::unexpected(to_error(status));
   return {};
 }
@@ -239,6 +312,47 @@ Result<std::optional<Bytes>> Database::get(PartitionId partition, std::string_vi
 
 Status Database::scan(PartitionId partition, std::string_view begin, std::string_view end,
                       const Store::Visitor& visit) const {
+  return scan_space(Space::kRecords, partition, begin, end, visit);
+}
+
+Status Database::scan_log(PartitionId partition, std::string_view begin, std::string_view end,
+                          const Store::Visitor& visit) const {
+  return scan_space(Space::kLog, partition, begin, end, visit);
+}
+
+Result<std::optional<Store::Record>> Database::last_log_record(PartitionId partition) const {
+  rocksdb::ColumnFamilyHandle* const family = rocks_->log(partition);
+  if (family == nullptr) return std::nullopt;
+  const Bytes first = partition_prefix(partition);
+  const Bytes last = partition_prefix(partition + 1);
+  const rocksdb::Slice lower = slice(first);
+  const rocksdb::Slice upper = slice(last);
+  rocksdb::ReadOptions options;
+  options.iterate_lower_bound = &lower;
+  options.iterate_upper_bound = &upper;
+  Result<std::optional<Store::Record>> outcome = std::nullopt;
+  const rocksdb::Status status = guarded([&] {
+    const std::unique_ptr<rocksdb::Iterator> at(rocks_->db->NewIterator(options, family));
+    at->SeekToLast();
+    if (!at->Valid()) return at->status();
+    const ByteView key = view(at->key()).substr(kPartitionKeySize);
+    const auto value = unseal(partition, key, view(at->value()));
+    if (value) {
+      outcome = Store::Record{.key = Bytes(key), .value = Bytes(*value)};
+    } else {
+      outcome = std::unexpected(value.error());
+    }
+    return at->status();
+  });
+  if (!status.ok()) return std::unexpected(to_error(status));
+  return outcome;
+}
+
+Status Database::scan_space(Space space, PartitionId partition, std::string_view begin,
+                            std::string_view end, const Store::Visitor& visit) const {
+  rocksdb::ColumnFamilyHandle* const family =
+      space == Space::kLog ? rocks_->log(partition) : rocks_->records();
+  if (family == nullptr) return {};
   const Bytes first = partition_prefix(partition).append(begin);
   const Bytes last =
       end.empty() ? partition_prefix(partition + 1) : partition_prefix(partition).append(end);
@@ -247,7 +361,7 @@ Status Database::scan(PartitionId partition, std::string_view begin, std::string
   options.iterate_upper_bound = &bound;
   Status outcome;
   const rocksdb::Status status = guarded([&] {
-    const std::unique_ptr<rocksdb::Iterator> at(rocks_->db->NewIterator(options));
+    const std::unique_ptr<rocksdb::Iterator> at(rocks_->db->NewIterator(options, family));
     for (at->Seek(slice(first)); at->Valid(); at->Next()) {
       const ByteView key = view(at->key()).substr(kPartitionKeySize);
       const auto value = unseal(partition, key, view(at->value()));
@@ -283,12 +397,15 @@ Result<Contents> Database::verify(uint32_t partition_count) const {
   for (PartitionId partition = 0; partition < partition_count; ++partition) {
     const auto sequence = this->sequence(partition);
     if (!sequence) return std::unexpected(sequence.error());
-    const Status read = scan(partition, {}, {}, [&](std::string_view key, std::string_view value) {
-      ++contents.record_count;
-      contents.byte_count += key.size() + value.size();
-      return true;
-    });
-    if (!read) return std::unexpected(read.error());
+    for (const Space space : {Space::kRecords, Space::kLog}) {
+      const Status read =
+          scan_space(space, partition, {}, {}, [&](std::string_view key, std::string_view value) {
+            ++contents.record_count;
+            contents.byte_count += key.size() + value.size();
+            return true;
+          });
+      if (!read) return std::unexpected(read.error());
+    }
   }
   return contents;
 }

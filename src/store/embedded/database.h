@@ -27,6 +27,7 @@ struct DatabaseOptions {
   OpenMode mode = OpenMode::kExisting;
   // The log ends in a group that was never acknowledged; it is to be dropped. See log_inspection.h.
   bool torn_log = false;
+  PartitionId partition_count = 0;
   size_t memtable_bytes = 0;
   // Called on any thread when flushing or compacting has failed; RocksDB then takes no more writes.
   std::function<void(Error)> on_background_error;
@@ -58,6 +59,9 @@ class Database {
   Result<std::optional<Bytes>> get(PartitionId partition, std::string_view key) const;
   Status scan(PartitionId partition, std::string_view begin, std::string_view end,
               const Store::Visitor& visit) const;
+  Status scan_log(PartitionId partition, std::string_view begin, std::string_view end,
+                  const Store::Visitor& visit) const;
+  Result<std::optional<Store::Record>> last_log_record(PartitionId partition) const;
   // 0 for a partition that was never written.
   Result<uint64_t> sequence(PartitionId partition) const;
   // Reads everything there is and verifies every checksum, RocksDB's and ours. The first damage if
@@ -65,7 +69,10 @@ class Database {
   Result<Contents> verify(uint32_t partition_count) const;
 
  private:
+  enum class Space : uint8_t { kRecords, kLog };  // Of a partition.
   struct Rocks;
+  Status scan_space(Space space, PartitionId partition, std::string_view begin,
+                    std::string_view end, const Store::Visitor& visit) const;
   explicit Database(std::unique_ptr<Rocks> rocks);
   std::unique_ptr<Rocks> rocks_;
 };

@@ -76,6 +76,17 @@ Status EmbeddedStore::scan(PartitionId partition, std::string_view begin, std::s
   return parts_->database->scan(partition, begin, end, visit);
 }
 
+Status EmbeddedStore::scan_log(PartitionId partition, std::string_view begin, std::string_view end,
+                               const Visitor& visit) {
+  CHECK(partition < partition_count_);
+  return parts_->database->scan_log(partition, begin, end, visit);
+}
+
+Result<std::optional<Store::Record>> EmbeddedStore::last_log_record(PartitionId partition) {
+  CHECK(partition < partition_count_);
+  return parts_->database->last_log_record(partition);
+}
+
 Status EmbeddedStore::state(PartitionId partition) const {
   CHECK(partition < partition_count_);
   const auto failure = health_.failure();

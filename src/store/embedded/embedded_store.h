@@ -77,6 +77,9 @@ class EmbeddedStore final : public Store {
   Result<std::optional<Bytes>> get(PartitionId partition, std::string_view key) override;
   Status scan(PartitionId partition, std::string_view begin, std::string_view end,
               const Visitor& visit) override;
+  Status scan_log(PartitionId partition, std::string_view begin, std::string_view end,
+                  const Visitor& visit) override;
+  Result<std::optional<Record>> last_log_record(PartitionId partition) override;
   Status state(PartitionId partition) const override;
 
   // How many batches of the partition have become durable since the store was created. Any thread.

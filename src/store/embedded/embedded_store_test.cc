@@ -158,9 +158,21 @@ TEST_F(EmbeddedStoreTest, RefusesAnotherPartitionCount) {
 TEST_F(EmbeddedStoreTest, RefusesAnUnknownVersion) {
   ASSERT_TRUE(store_.open());
   store_.close();
-  write_whole(file("format"), format_text({.version = 2, .partition_count = 1}));
+  write_whole(file("format"), format_text({.version = 3, .partition_count = 1}));
   EXPECT_EQ(refused(), ErrorCode::kStoreFormat);
-  EXPECT_THAT(refusal_, HasSubstr("format 2"));
+  EXPECT_THAT(refusal_, HasSubstr("format 3"));
+}
+
+// Format 1 had no logs: such a store is taken over.
+TEST_F(EmbeddedStoreTest, TakesOverFormat1) {
+  ASSERT_TRUE(store_.open());
+  ASSERT_TRUE(store_.put("a", "1"));
+  store_.close();
+  write_whole(file("format"), format_text({.version = 1, .partition_count = 1}));
+  ASSERT_TRUE(store_.open());
+  EXPECT_EQ(store_.get("a"), "1");
+  store_.close();
+  EXPECT_EQ(read_whole(file("format")), format_text({.version = 2, .partition_count = 1}));
 }
 
 TEST_F(EmbeddedStoreTest, RefusesADirectoryThatHoldsSomethingElse) {

@@ -96,12 +96,12 @@ Result<Format> parse_format(ByteView text) {
   if (!words || words->empty()) return damaged;
   const auto version = number_after<uint32_t>(words->at(0), "format=");
   if (!version) return damaged;
-  if (*version != kFormatVersion) {
+  if (*version != kFormatVersion && *version != kFormatVersionWithoutLogs) {
     return fail(
         ErrorCode::kStoreFormat,
-        fmt::format("it has format {} and this program reads format {} only. Use the version of "
-                    "Linarite that wrote it, or a newer one",
-                    *version, kFormatVersion));
+        fmt::format("it has format {} and this program reads formats {} and {} only. Use the "
+                    "version of Linarite that wrote it, or a newer one",
+                    *version, kFormatVersionWithoutLogs, kFormatVersion));
   }
   if (words->size() != 2) return damaged;
   const auto count = number_after<uint32_t>(words->at(1), "partitions=");

@@ -11,7 +11,10 @@
 
 namespace linarite::store {
 
-inline constexpr uint32_t kFormatVersion = 1;
+// Format 2 added the log of each partition. A store of format 1 is one without logs: it is opened,
+// and is of format 2 from then on.
+inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersionWithoutLogs = 1;
 inline constexpr size_t kSealSize = 8;          // Bytes before each stored value.
 inline constexpr size_t kPartitionKeySize = 2;  // Bytes before each stored key.
 inline constexpr size_t kOwnFileSizeMax = 16384;

@@ -58,6 +58,7 @@ class Recovery {
   Status inspect_logs();
   Status open_database(OpenMode mode);
   Status compare_with_mark();
+  Status convert_format();
 
   const EmbeddedOptions& options_;
   const Clock& clock_;
@@ -172,6 +173,7 @@ Status Recovery::open_database(OpenMode mode) {
       Database::open({.path = file(kDatabaseDirectory),
                       .mode = mode,
                       .torn_log = torn_log_,
+                      .partition_count = format_.partition_count,
                       .memtable_bytes = options_.memtable_bytes,
                       .on_background_error = [health = parts_->health.get()](
                                                  const Error& error) { health->fail(error); }},
@@ -213,6 +215,14 @@ Status Recovery::compare_with_mark() {
   return {};
 }
 
+// Opening has made room for the logs, and nothing is in them yet: from here on a program that knows
+// format 1 only is kept away.
+Status Recovery::convert_format() {
+  if (format_.version == kFormatVersion) return {};
+  format_.version = kFormatVersion;
+  return files().replace(options_.path, kFormatFile, format_text(format_));
+}
+
 Status Recovery::open_for_use() {
   Status status = files().make_directory(options_.path);
   if (status) status = refuse_foreign_directory();
@@ -223,6 +233,7 @@ Status Recovery::open_for_use() {
   if (status) status = inspect_logs();
   if (status) status = open_database(is_unused() ? OpenMode::kCreate : OpenMode::kExisting);
   if (status) status = compare_with_mark();
+  if (status) status = convert_format();
   if (!status) return status;
   return files().replace(options_.path, kHighWaterFile, high_water_text(parts_->sequences));
 }

@@ -7,6 +7,19 @@
 #include "base/check.h"
 
 namespace linarite::store {
+namespace {
+
+using Records = std::map<Bytes, Bytes, std::less<>>;
+
+void visit_range(const Records& records, std::string_view begin, std::string_view end,
+                 const Store::Visitor& visit) {
+  for (auto at = records.lower_bound(begin); at != records.end(); ++at) {
+    if (!end.empty() && at->first >= end) break;
+    if (!visit(at->first, at->second)) break;
+  }
+}
+
+}  // namespace
 
 // The one disk that the partitions seem to share.
 struct MemoryStore::Health {
@@ -46,6 +59,13 @@ struct MemoryStore::Partition {
         case Batch::Kind::kEraseRange:
           records.erase(records.lower_bound(operation.key), records.lower_bound(operation.value));
           break;
+        case Batch::Kind::kAppend:
+          CHECK(log.empty() || log.rbegin()->first < operation.key);
+          log.emplace_hint(log.end(), operation.key, operation.value);
+          break;
+        case Batch::Kind::kTrimLog:
+          log.erase(log.begin(), log.lower_bound(operation.key));
+          break;
       }
     }
   }
@@ -70,7 +90,8 @@ struct MemoryStore::Partition {
     oldest.done(std::move(synced));
   }
 
-  std::map<Bytes, Bytes, std::less<>> records;
+  Records records;
+  Records log;
   std::deque<Held> held;
   uint64_t last_number = 0;
   std::deque<Batch> failed;  // Written, but their sync failed: nobody knows whether they are there.
@@ -117,12 +138,20 @@ Result<std::optional<Bytes>> MemoryStore::get(PartitionId id, std::string_view k
 
 Status MemoryStore::scan(PartitionId id, std::string_view begin, std::string_view end,
                          const Visitor& visit) {
-  const auto& records = partition(id).records;
-  for (auto at = records.lower_bound(begin); at != records.end(); ++at) {
-    if (!end.empty() && at->first >= end) break;
-    if (!visit(at->first, at->second)) break;
-  }
+  visit_range(partition(id).records, begin, end, visit);
   return {};
+}
+
+Status MemoryStore::scan_log(PartitionId id, std::string_view begin, std::string_view end,
+                             const Visitor& visit) {
+  visit_range(partition(id).log, begin, end, visit);
+  return {};
+}
+
+Result<std::optional<Store::Record>> MemoryStore::last_log_record(PartitionId id) {
+  const auto& log = partition(id).log;
+  if (log.empty()) return std::nullopt;
+  return Record{.key = log.rbegin()->first, .value = log.rbegin()->second};
 }
 
 Status MemoryStore::state(PartitionId id) const {
@@ -177,6 +206,7 @@ void MemoryStore::crash(Random* survivors) {
     each->held.clear();
     auto reborn = std::make_shared<Partition>();
     reborn->records = std::move(each->records);
+    reborn->log = std::move(each->log);
     const uint64_t count = survivors != nullptr ? survivors->below(unknown.size() + 1) : 0;
     for (uint64_t i = 0; i < count; ++i) reborn->apply(unknown[i]);
     each = std::move(reborn);

@@ -23,6 +23,9 @@ class MemoryStore final : public Store {
   Result<std::optional<Bytes>> get(PartitionId partition, std::string_view key) override;
   Status scan(PartitionId partition, std::string_view begin, std::string_view end,
               const Visitor& visit) override;
+  Status scan_log(PartitionId partition, std::string_view begin, std::string_view end,
+                  const Visitor& visit) override;
+  Result<std::optional<Record>> last_log_record(PartitionId partition) override;
   Status state(PartitionId partition) const override;
 
   // Faults. Only while all partitions are used from one thread, and outside of scan().

@@ -1,0 +1,337 @@
+#include "hub/event_log.h"
+
+#include <prometheus/counter.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "hub/event_block.h"
+#include "hub/records.h"
+
+namespace linarite::hub {
+namespace {
+
+constexpr uint8_t kTrimVersion = 1;
+// How often the front of the log is looked at.
+constexpr Duration kTrimInterval = seconds(60);
+// The log is trimmed as it grows when it is larger than its limit by this part.
+constexpr uint64_t kTrimSlackPart = 16;
+
+// Blocks are found by their last event: the first key from that of an event on is its block.
+Bytes block_key(uint64_t last_sequence) {
+  Bytes key;
+  ByteWriter(key).number(last_sequence);
+  return key;
+}
+
+std::unexpected<Error> corrupt(const char* what) { return fail(ErrorCode::kStoreCorrupt, what); }
+
+Result<EventBlockPtr> decode_block(ByteView key, ByteView value) {
+  auto block = EventBlock::decode(Bytes(value));
+  if (block && key != block_key((*block)->next() - 1)) {
+    return corrupt("a block of events lies under a wrong key");
+  }
+  return block;
+}
+
+}  // namespace
+
+EventLog::EventLog(Parts parts) : parts_(std::move(parts)) {}
+
+EventLog::~EventLog() = default;
+
+Bytes EventLog::encode_trim(const Begin& begin, const End& before) {
+  Bytes record;
+  ByteWriter writer(record);
+  writer.number(kTrimVersion);
+  writer.number(begin.sequence);
+  writer.number(begin.offset);
+  writer.number(before.last_offset);
+  writer.number(static_cast<uint64_t>(before.last_enqueued.time_since_epoch().count()));
+  return record;
+}
+
+Status EventLog::decode_trim(ByteView record) {
+  ByteReader reader(record);
+  const auto version = reader.number<uint8_t>();
+  const auto sequence = reader.number<uint64_t>();
+  const auto offset = reader.number<uint64_t>();
+  const auto last_offset = reader.number<uint64_t>();
+  const auto last_enqueued = reader.number<uint64_t>();
+  if (version != kTrimVersion || !last_enqueued || !reader.empty()) {
+    return corrupt("the beginning of the event log can't be read");
+  }
+  begin_ = {.sequence = *sequence, .offset = *offset};
+  end_ = {
+      .sequence = *sequence,
+      .offset = *offset,
+      .last_offset = *last_offset,
+      .last_enqueued = WallTime(std::chrono::milliseconds(static_cast<int64_t>(*last_enqueued)))};
+  return {};
+}
+
+EventLog::End EventLog::end_of(const EventBlock& block) {
+  const Event last = block.back();
+  return {.sequence = block.next(),
+          .offset = block.next_offset(),
+          .last_offset = last.offset,
+          .last_enqueued = last.enqueued};
+}
+
+Status EventLog::load() {
+  const auto trimmed = parts_.store.get(parts_.id, Bytes(1, kTrimmedKey));
+  if (!trimmed) return std::unexpected(trimmed.error());
+  if (*trimmed) {
+    if (Status read = decode_trim(**trimmed); !read) return read;
+  }
+  const auto last = parts_.store.last_log_record(parts_.id);
+  if (!last) return std::unexpected(last.error());
+  if (*last) {
+    const auto block = decode_block((*last)->key, (*last)->value);
+    if (!block) return std::unexpected(block.error());
+    // Without any retained event the record of the trimming knows the end.
+    if ((*block)->next() > begin_.sequence) end_ = end_of(**block);
+  }
+  if (end_.sequence > begin_.sequence) {
+    const auto first = read_stored(begin_.sequence);
+    if (!first) return std::unexpected(first.error());
+    if ((*first)->first() != begin_.sequence || (*first)->first_offset() != begin_.offset) {
+      return corrupt("the event log does not begin where it was trimmed");
+    }
+  }
+  assigned_ = end_;
+  // A crash may have come between the trimming and its effect on the files.
+  if (begin_.sequence > 0) {
+    store::Batch batch;
+    batch.trim_log(block_key(begin_.sequence));
+    parts_.commit(std::move(batch), [](const Status&) {});
+  }
+  trim_later();
+  return {};
+}
+
+void EventLog::append(NewEvent event, Done done) {
+  if (event.sections.size() > kEventSectionsSizeMax ||
+      event.annotations.size() > kEventAnnotationsSizeMax) {
+    parts_.metrics.events_refused.Increment();
+    return done(fail(ErrorCode::kMessageTooLarge, "the event is larger than 256 KB"));
+  }
+  const size_t collected = collecting_ ? collecting_->byte_count() : 0;
+  if (Status ok = parts_.check_backlog(collected); !ok) {
+    parts_.metrics.events_refused.Increment();
+    return done(std::move(ok));
+  }
+  if (collecting_ && !collecting_->fits(event)) flush();
+  if (!collecting_) {
+    collecting_ = std::make_unique<EventBlockBuilder>(assigned_.sequence, assigned_.offset);
+  }
+  assigned_.last_enqueued = std::max(assigned_.last_enqueued, parts_.loop.clock().wall());
+  const size_t before = collecting_->byte_count();
+  collecting_->add(event, assigned_.last_enqueued);
+  assigned_.last_offset = assigned_.offset;
+  assigned_.offset += collecting_->byte_count() - before;
+  ++assigned_.sequence;
+  collecting_dones_.push_back(std::move(done));
+  // What this turn of the loop still appends goes into the same block, and so does what comes while
+  // the disk is busy with the one before.
+  if (commits_ > 0 || flush_posted_) return;
+  flush_posted_ = true;
+  parts_.loop.post([this] {
+    flush_posted_ = false;
+    if (commits_ == 0) flush();
+  });
+}
+
+bool EventLog::crowded() const { return !parts_.check_backlog(parts_.backlog_bytes_max / 2); }
+
+void EventLog::flush() {
+  if (!collecting_) return;
+  EventBlockPtr block = std::exchange(collecting_, nullptr)->finish();
+  store::Batch batch;
+  batch.append(block_key(block->next() - 1), block->record());
+  ++commits_;
+  parts_.commit(std::move(batch),
+                [this, block = std::move(block), dones = std::exchange(collecting_dones_, {})](
+                    const Status& status) mutable { durable(block, std::move(dones), status); });
+}
+
+void EventLog::durable(const EventBlockPtr& block, std::vector<Done> dones, const Status& status) {
+  --commits_;
+  if (status) {
+    end_ = end_of(*block);
+    tail_.push_back(block);
+    tail_bytes_ += block->byte_count();
+    while (tail_bytes_ > parts_.options.tail_cache_bytes && !tail_.empty()) {
+      tail_bytes_ -= tail_.front()->byte_count();
+      tail_.pop_front();
+    }
+    parts_.metrics.events_appended.Increment(static_cast<double>(block->size()));
+  } else {
+    parts_.metrics.events_refused.Increment(static_cast<double>(block->size()));
+  }
+  if (commits_ == 0) flush();
+  for (Done& done : dones) done(status);
+  if (!status) return;
+  tell_watches();
+  const uint64_t limit = parts_.options.log_bytes_max;
+  if (end_.offset - begin_.offset > limit + limit / kTrimSlackPart) trim();
+  trim_later();
+}
+
+// A watch may be added or removed from inside a call.
+void EventLog::tell_watches() {
+  std::vector<WatchId> ids;
+  ids.reserve(watches_.size());
+  for (const auto& watch : watches_) ids.push_back(watch.first);
+  for (const WatchId id : ids) {
+    const auto found = watches_.find(id);
+    if (found == watches_.end()) continue;
+    const auto on_more = found->second;
+    on_more();
+  }
+}
+
+EventLogState EventLog::state() const {
+  return {.first_sequence = begin_.sequence,
+          .next_sequence = end_.sequence,
+          .last_offset = end_.last_offset,
+          .last_enqueued = end_.last_enqueued};
+}
+
+Result<uint64_t> EventLog::find(const EventPosition& position) const {
+  const uint64_t number = position.number;
+  const bool inclusive = position.inclusive;
+  switch (position.kind) {
+    case EventPosition::Kind::kStart:
+      return begin_.sequence;
+    case EventPosition::Kind::kLatest:
+      return end_.sequence;
+    case EventPosition::Kind::kSequence:
+      return std::max(begin_.sequence, inclusive || number == UINT64_MAX ? number : number + 1);
+    case EventPosition::Kind::kOffset:
+      return search([number, inclusive](const Event& event) {
+        return inclusive ? event.offset >= number : event.offset > number;
+      });
+    case EventPosition::Kind::kEnqueued:
+      return search([time = position.time, inclusive](const Event& event) {
+        return inclusive ? event.enqueued >= time : event.enqueued > time;
+      });
+  }
+  return begin_.sequence;
+}
+
+Result<uint64_t> EventLog::search(const std::function<bool(const Event&)>& reached) const {
+  uint64_t low = begin_.sequence;
+  uint64_t high = end_.sequence;
+  while (low < high) {
+    const auto block = read(low + (high - low) / 2);
+    if (!block) return std::unexpected(block.error());
+    const EventBlock& events = **block;
+    if (!reached(events.back())) {
+      low = events.next();
+    } else if (reached(events.at(0))) {
+      high = std::max(low, events.first());
+    } else {
+      size_t before = 0;  // Not reached there, but at `after`.
+      size_t after = events.size() - 1;
+      while (after - before > 1) {
+        const size_t middle = before + (after - before) / 2;
+        (reached(events.at(middle)) ? after : before) = middle;
+      }
+      return events.first() + after;
+    }
+  }
+  return low;
+}
+
+Result<EventBlockPtr> EventLog::read(uint64_t sequence) const {
+  if (sequence >= end_.sequence) return nullptr;
+  const uint64_t wanted = std::max(sequence, begin_.sequence);
+  if (wanted >= end_.sequence) return nullptr;
+  if (!tail_.empty() && wanted >= tail_.front()->first()) {
+    const auto behind = std::ranges::upper_bound(tail_, wanted, {},
+                                                 [](const EventBlockPtr& b) { return b->first(); });
+    return *std::prev(behind);
+  }
+  return read_stored(wanted);
+}
+
+Result<EventBlockPtr> EventLog::read_stored(uint64_t sequence) const {
+  Result<EventBlockPtr> block = nullptr;
+  const Status scanned = parts_.store.scan_log(parts_.id, block_key(sequence), {},
+                                               [&](std::string_view key, std::string_view value) {
+                                                 block = decode_block(key, value);
+                                                 return false;
+                                               });
+  if (!scanned) return std::unexpected(scanned.error());
+  if (block && (*block == nullptr || (*block)->first() > sequence)) {
+    return corrupt("a block of events is missing");
+  }
+  return block;
+}
+
+EventLog::WatchId EventLog::watch(std::function<void()> on_more) {
+  watches_.emplace(++last_watch_, std::move(on_more));
+  return last_watch_;
+}
+
+void EventLog::unwatch(WatchId watch) { watches_.erase(watch); }
+
+void EventLog::trim_later() {
+  if (trim_timer_ != 0 || end_.sequence == begin_.sequence) return;
+  trim_timer_ = parts_.loop.run_after(kTrimInterval, [this] {
+    trim_timer_ = 0;
+    trim();
+    trim_later();
+  });
+}
+
+// Whole blocks only: one that holds an event which is to be kept stays.
+void EventLog::trim() {
+  if (trimming_ || end_.sequence == begin_.sequence) return;
+  const WallTime oldest =
+      parts_.loop.clock().wall() -
+      std::chrono::duration_cast<std::chrono::milliseconds>(parts_.options.retention);
+  const uint64_t bytes = end_.offset - begin_.offset;
+  const uint64_t too_many =
+      bytes > parts_.options.log_bytes_max ? bytes - parts_.options.log_bytes_max : 0;
+  const uint64_t offset = begin_.offset + too_many;
+  const auto first = read(begin_.sequence);
+  if (first && (*first)->back().enqueued >= oldest && too_many == 0) return;
+  const auto keep = search([oldest, offset](const Event& event) {
+    return event.enqueued >= oldest && event.offset >= offset;
+  });
+  const Status trimmed = keep ? trim_to(*keep) : Status(std::unexpected(keep.error()));
+  if (!trimmed) parts_.metrics.store_failures.Increment();
+}
+
+Status EventLog::trim_to(uint64_t sequence) {
+  if (sequence <= begin_.sequence) return {};
+  Begin begin{.sequence = end_.sequence, .offset = end_.offset};
+  End before = end_;
+  if (sequence < end_.sequence) {
+    const auto block = read(sequence);
+    if (!block) return std::unexpected(block.error());
+    begin = {.sequence = (*block)->first(), .offset = (*block)->first_offset()};
+    before = {};  // The events that stay know the end.
+  }
+  if (begin.sequence <= begin_.sequence) return {};
+  store::Batch batch;
+  batch.put(Bytes(1, kTrimmedKey), encode_trim(begin, before));
+  batch.trim_log(block_key(begin.sequence));
+  trimming_ = true;
+  parts_.commit(std::move(batch), [this, begin](const Status& status) {
+    trimming_ = false;
+    if (!status) return;
+    parts_.metrics.events_trimmed.Increment(static_cast<double>(begin.sequence - begin_.sequence));
+    begin_ = begin;
+    while (!tail_.empty() && tail_.front()->next() <= begin_.sequence) {
+      tail_bytes_ -= tail_.front()->byte_count();
+      tail_.pop_front();
+    }
+  });
+  return {};
+}
+
+}  // namespace linarite::hub

@@ -219,6 +219,20 @@ TEST_F(RegistryTest, ASessionIsReadOnceItsWritesAreDurable) {
   EXPECT_EQ(order, "saved erased none none none ");
 }
 
+// Told "there" now, a device would find it gone after a restart, or the other way round.
+TEST_F(RegistryTest, ASessionWhoseErasureFailedIsNeitherThereNorGone) {
+  ASSERT_TRUE(create("d1"));
+  partition("d1").save_session("d1", Session{}, [](const Status& saved) { EXPECT_TRUE(saved); });
+  run();
+  store_.fail_next_sync({ErrorCode::kIoError, "disk"});
+  partition("d1").erase_session("d1", [](const Status& erased) { EXPECT_FALSE(erased); });
+  run();
+  ErrorCode code{};
+  partition("d1").load_session(
+      "d1", [&](const auto& loaded) { code = loaded ? ErrorCode{} : loaded.error().code; });
+  EXPECT_EQ(code, ErrorCode::kIoError);
+}
+
 TEST_F(RegistryTest, DefaultPoliciesAreKept) {
   std::string names;
   for (const Policy& policy : hub_->policies()->all()) names += policy.name + " ";

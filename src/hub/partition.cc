@@ -295,6 +295,7 @@ void Partition::write_connection_times(Device& device) {
 void Partition::load_session(std::string_view device_id, Done<std::optional<Session>> done) {
   const auto found = session_writes_.find(device_id);
   if (found == session_writes_.end()) return done(read_session(device_id));
+  if (found->second.count == 0) return done(std::unexpected(found->second.failure.error()));
   found->second.waiting.emplace_back(
       [this, id = std::string(device_id), done = std::move(done)]() mutable {
         load_session(id, std::move(done));
@@ -331,9 +332,11 @@ void Partition::commit_session(std::string_view device_id, store::Batch batch, S
   commit(std::move(batch), [this, id, done = std::move(done)](Status status) mutable {
     std::vector<Task> waiting;
     const auto found = session_writes_.find(id);
-    if (--found->second.count == 0) {
-      waiting = std::move(found->second.waiting);
-      session_writes_.erase(found);
+    SessionWrites& writes = found->second;
+    if (!status) writes.failure = status;
+    if (--writes.count == 0) {
+      waiting = std::move(writes.waiting);
+      if (writes.failure) session_writes_.erase(found);
     }
     done(std::move(status));
     for (Task& task : waiting) task();

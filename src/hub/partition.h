@@ -114,7 +114,7 @@ class Partition {
   void settle(std::string_view device_id, LockToken lock, Settlement how, StatusDone done);
 
   // Persistent sessions, one per device; nothing if there is none. Loading waits for what was
-  // saved or erased before, so `done` may come at once or later.
+  // saved or erased before, so `done` may come at once or later. If that failed it fails too.
   void load_session(std::string_view device_id, Done<std::optional<Session>> done);
   void save_session(std::string_view device_id, const Session& session, StatusDone done);
   void erase_session(std::string_view device_id, StatusDone done);
@@ -144,10 +144,13 @@ class Partition {
     std::vector<uint64_t> sequences;
     std::vector<std::pair<uint64_t, FeedbackRecord>> feedback;
   };
-  // Writes of one session that are not durable yet, and what waits for them.
+  // Writes of one session that are not durable yet, and what waits for them. Of one that failed
+  // nobody knows whether it is on the disk: until the store is opened again the session is neither
+  // there nor not.
   struct SessionWrites {
     size_t count = 0;
     std::vector<Task> waiting;
+    Status failure;
   };
   struct NameHash {
     using is_transparent = void;

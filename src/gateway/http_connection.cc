@@ -75,6 +75,8 @@ void HttpConnection::take_up(HttpUpgrade upgrade) {
   stream_.send(events.output);
   if (timer_ != 0) loop_.cancel(std::exchange(timer_, 0));
   service_.reset();
+  // A request before this one may have had to wait for its answer.
+  if (std::exchange(paused_, false)) stream_.resume_reading();
   socket_ = std::make_unique<WebSocketStream>(stream_);
   socket_->start(upgrade.accept, unread);
 }

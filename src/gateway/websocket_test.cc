@@ -134,6 +134,19 @@ TEST_F(WebSocketGatewayTest, WhatComesBehindTheHandshakeIsNotLost) {
   EXPECT_EQ(mqtt_.received, "early");
 }
 
+TEST_F(WebSocketGatewayTest, AHandshakeBehindARequestThatWaitsIsReadOn) {
+  stream_->receive(bytes_of("PUT", "/devices/d1", {.body = R"({"deviceId": "d1"})"}) +
+                   "GET /$iothub/websocket HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+                   "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                   "Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Version: 13\r\n\r\n");
+  EXPECT_TRUE(stream_->paused());
+  run();
+  EXPECT_THAT(stream_->take_sent(), HasSubstr("HTTP/1.1 101 "));
+  EXPECT_FALSE(stream_->paused());
+  stream_->receive(frame("more"));
+  EXPECT_EQ(mqtt_.received, "more");
+}
+
 TEST_F(WebSocketGatewayTest, AGoodbyeOfThePeerIsAnsweredAndEndsTheStream) {
   upgrade("/$iothub/websocket", "mqtt");
   stream_->receive(frame("last") + frame("\x03\xE8", '\x88'));

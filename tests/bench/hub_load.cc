@@ -5,6 +5,9 @@
 //   downlink   back ends send, devices receive and acknowledge
 //   connect    devices connect and leave again, without pause
 //   idle       memory of the server at --first and at --second idle connections
+//   uplink     devices send events; with --readers 1 one reader reads them as they come
+//   fill-events  the same, --messages of them, and nothing is measured but the time
+//   readback   one reader reads --messages events from the beginning
 //
 // Puts a load on a running server, all from one thread, and prints what it measured as one JSON
 // object. With --connection-string the server is a Linarite hub, whose devices are created first;
@@ -18,6 +21,7 @@
 #include "load/connects.h"
 #include "load/downlink.h"
 #include "load/registry.h"
+#include "load/uplink.h"
 #include "net/connection_budget.h"
 
 namespace linarite::load {
@@ -48,6 +52,22 @@ void measure_downlink(Session& session, Report& report) {
   create_identities(session, session.options().devices, report);
   Downlink downlink(session, /*connect_devices=*/true);
   downlink.measure(report);
+}
+
+void measure_uplink(Session& session, Report& report) {
+  create_identities(session, session.options().devices, report);
+  Uplink uplink(session);
+  uplink.measure(report);
+}
+
+void fill_events(Session& session, Report& report) {
+  const Options& options = session.options();
+  create_identities(session, options.devices, report);
+  Uplink uplink(session);
+  const double start = session.now_s();
+  uplink.send_all(options.messages);
+  report.add("sent", options.messages);
+  report.add("sent_per_second", static_cast<double>(options.messages) / (session.now_s() - start));
 }
 
 void measure_idle(Session& session, Report& report) {
@@ -87,6 +107,15 @@ void measure_idle(Session& session, Report& report) {
       break;
     case Scenario::kIdle:
       measure_idle(session, report);
+      break;
+    case Scenario::kUplink:
+      measure_uplink(session, report);
+      break;
+    case Scenario::kFillEvents:
+      fill_events(session, report);
+      break;
+    case Scenario::kReadback:
+      measure_readback(session, report);
       break;
   }
   fmt::print("{}\n", report.json());

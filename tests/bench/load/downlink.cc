@@ -1,9 +1,7 @@
 #include "load/downlink.h"
 
-#include <charconv>
-
 #include "base/check.h"
-#include "base/random.h"
+#include "load/token.h"
 
 namespace linarite::load {
 namespace {
@@ -20,8 +18,7 @@ Downlink::Downlink(Session& session, bool connect_devices)
       fleet_(session, *this),
       under_way_(session.options().devices),
       last_token_(session.options().devices),
-      // Nothing that compresses well. The first bytes are overwritten by the token.
-      payload_(SeededRandom(1).bytes(std::max(session.options().payload_bytes, kTokenDigits))) {
+      payload_(payload_of(session.options().payload_bytes)) {
   if (connect_devices) fleet_.grow_to(session.options().devices);
   senders_ = open_senders(session, *this);
 }
@@ -127,7 +124,7 @@ void Downlink::send_one(Sender& sender, size_t device) {
   messages_.push_back({.device = static_cast<uint32_t>(device), .due = due});
   ++under_way_[device];
   const uint64_t token = sent_++;
-  fmt::format_to(payload_.begin(), "{:016x}", token);
+  put_token(payload_, token);
   sender.send(device, payload_, token);
 }
 
@@ -139,12 +136,9 @@ Downlink::Message& Downlink::message(uint64_t token) {
 }
 
 void Downlink::on_message(MqttClient& client, const mqtt::Publish& publish) {
-  uint64_t token = 0;
-  const char* digits = publish.payload.data();
-  if (publish.payload.size() != payload_.size() ||
-      std::from_chars(digits, digits + kTokenDigits, token, 16).ec != std::errc()) {
-    give_up("a message was changed on its way");
-  }
+  const auto read = token_of(publish.payload, payload_.size());
+  if (!read) give_up("a message was changed on its way");
+  const uint64_t token = *read;
   Message& found = message(token);
   if (found.device != client.number()) give_up("a message came to another device");
   if (found.received) give_up(fmt::format("message {} came a second time", token));

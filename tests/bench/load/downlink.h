@@ -36,7 +36,6 @@ class Downlink final : private MqttSink, private SenderSink {
     bool accepted = false;
     bool received = false;
   };
-  static constexpr size_t kTokenDigits = 16;  // At the front of each payload.
 
   void on_message(MqttClient& client, const mqtt::Publish& publish) override;
   void on_accepted(uint64_t token) override;

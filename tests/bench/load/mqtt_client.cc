@@ -105,7 +105,9 @@ void Fleet::open_next() {
   const size_t number = opened_++;
   MqttSink& self = *this;
   session_.connect(session_.options().mqtt_port, [this, number, &self](net::Stream& stream) {
-    return std::make_unique<MqttClient>(session_, stream, device_login(session_, number), self);
+    MqttLogin login = device_login(session_, number);
+    if (subscriptions_ == Subscriptions::kNone) login.filter.clear();
+    return std::make_unique<MqttClient>(session_, stream, std::move(login), self);
   });
 }
 

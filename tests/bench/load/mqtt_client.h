@@ -67,11 +67,14 @@ class MqttClient final : public net::StreamHandler, private mqtt::Events {
 // The login of device `number`. A plain broker gets the same packet and does not check it.
 MqttLogin device_login(const Session& session, size_t number);
 
-// The devices of a run, each with a kept session and its cloud-to-device subscription. They tell
-// `sink` what happens, which must outlive the loop's last turn.
+// The devices of a run, each with a kept session and, unless told otherwise, its cloud-to-device
+// subscription. They tell `sink` what happens, which must outlive the loop's last turn.
 class Fleet final : private MqttSink {
  public:
-  Fleet(Session& session, MqttSink& sink) : session_(session), sink_(sink) {}
+  enum class Subscriptions { kCloudToDevice, kNone };
+  Fleet(Session& session, MqttSink& sink,
+        Subscriptions subscriptions = Subscriptions::kCloudToDevice)
+      : session_(session), sink_(sink), subscriptions_(subscriptions) {}
 
   // Connects until there are `count`, with options.parallel handshakes under way.
   void grow_to(size_t count);
@@ -84,9 +87,11 @@ class Fleet final : private MqttSink {
   void on_message(MqttClient& client, const mqtt::Publish& publish) override {
     sink_.on_message(client, publish);
   }
+  void on_puback(MqttClient& client, uint64_t token) override { sink_.on_puback(client, token); }
 
   Session& session_;
   MqttSink& sink_;
+  const Subscriptions subscriptions_;
   std::vector<MqttClient*> clients_;
   size_t opened_ = 0;
   size_t ready_ = 0;

@@ -14,10 +14,13 @@ struct ScenarioName {
   std::string_view name;
   Scenario scenario;
 };
-constexpr std::array<ScenarioName, 4> kScenarios = {{{"fill", Scenario::kFill},
+constexpr std::array<ScenarioName, 7> kScenarios = {{{"fill", Scenario::kFill},
                                                      {"downlink", Scenario::kDownlink},
                                                      {"connect", Scenario::kConnect},
-                                                     {"idle", Scenario::kIdle}}};
+                                                     {"idle", Scenario::kIdle},
+                                                     {"uplink", Scenario::kUplink},
+                                                     {"fill-events", Scenario::kFillEvents},
+                                                     {"readback", Scenario::kReadback}}};
 
 using Field = std::variant<std::string Options::*, uint16_t Options::*, pid_t Options::*,
                            size_t Options::*, double Options::*>;
@@ -39,6 +42,8 @@ const std::array kFlags = {
     Flag{"--senders", &Options::senders},
     Flag{"--window", &Options::window},
     Flag{"--depth", &Options::depth},
+    Flag{"--readers", &Options::readers},
+    Flag{"--entity", &Options::entity},
     Flag{"--payload", &Options::payload_bytes},
     Flag{"--rate", &Options::rate},
     Flag{"--warm-up", &Options::warm_up_s},
@@ -84,7 +89,7 @@ Result<Options> parse_options(int argc, char** argv) {
   const std::string_view scenario = argc > 1 ? argv[1] : "";
   const auto named = std::ranges::find(kScenarios, scenario, &ScenarioName::name);
   if (named == kScenarios.end()) {
-    return fail(ErrorCode::kArgumentInvalid, "the first word is fill, downlink, connect or idle");
+    return fail(ErrorCode::kArgumentInvalid, "the first word is none of the scenarios");
   }
   options.scenario = named->scenario;
   for (int i = 2; i < argc; i += 2) {

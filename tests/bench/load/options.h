@@ -10,7 +10,7 @@
 
 namespace linarite::load {
 
-enum class Scenario { kFill, kDownlink, kConnect, kIdle };
+enum class Scenario { kFill, kDownlink, kConnect, kIdle, kUplink, kFillEvents, kReadback };
 
 struct Options {
   Scenario scenario = Scenario::kDownlink;
@@ -29,11 +29,13 @@ struct Options {
   size_t senders = 4;    // Back ends, each with a connection and a link.
   size_t window = 1000;  // Messages sent and not yet completed, over all devices.
   size_t depth = 20;     // The same for one device; the hub refuses the 51st.
+  size_t readers = 0;    // uplink: 1 if the events are read as well.
+  std::string entity;    // --entity: the hub's Event Hubs-compatible name.
   size_t payload_bytes = 128;
   double rate = 0;  // Messages per second, paced; 0: as fast as the window allows.
   double warm_up_s = 3;
   double seconds = 10;
-  size_t messages = 0;  // fill: one each for so many devices.
+  size_t messages = 0;  // fill: one each for so many devices; fill-events, readback: in all.
   size_t first = 2000;  // idle: connections at the first and the second look at the memory.
   size_t second = 8000;
 

@@ -24,7 +24,7 @@ target_include_directories(linarite_testing PRIVATE
   ${PROJECT_BINARY_DIR}/include/store ${PROJECT_BINARY_DIR}/include/base)
 target_link_libraries(linarite_testing
   PUBLIC linarite_client
-  PRIVATE OpenSSL::SSL OpenSSL::Crypto Boost::json fmt::fmt spdlog::spdlog prometheus-cpp::core
+  PRIVATE OpenSSL::SSL OpenSSL::Crypto Boost::json fmt::fmt spdlog::spdlog prometheus-cpp::core lz4
   $<BUILD_INTERFACE:linarite_options>)
 set_target_properties(linarite_testing PROPERTIES
   LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} EXPORT_NAME testing

@@ -1,5 +1,7 @@
 #include "hub/event_block.h"
 
+#include <lz4.h>
+
 #include <utility>
 
 #include "base/check.h"
@@ -8,6 +10,8 @@ namespace linarite::hub {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+// Events as one LZ4 block; before it, in the place of the events, their size.
+constexpr uint8_t kPackedVersion = 2;
 // Version, sequence number and offset of the first event, count of events.
 constexpr size_t kHeaderSize = 1 + 8 + 8 + 4;
 constexpr size_t kCountPlace = 1 + 8 + 8;
@@ -46,9 +50,31 @@ std::optional<Event> read_event(ByteReader& reader) {
   return event;
 }
 
+// What was packed as it was before; nothing if it can't have been.
+std::optional<Bytes> unpacked(ByteView record) {
+  ByteReader reader(record);
+  reader.take(kHeaderSize);
+  const auto size = reader.number<uint32_t>();
+  if (!size || *size > kEventBlockSizeMax - kHeaderSize) return std::nullopt;
+  Bytes plain(record.substr(0, kHeaderSize));
+  plain.front() = static_cast<char>(kVersion);
+  plain.resize(kHeaderSize + *size);
+  const int made =
+      LZ4_decompress_safe(reader.rest().data(), plain.data() + kHeaderSize,
+                          static_cast<int>(reader.remaining()), static_cast<int>(*size));
+  if (made < 0 || static_cast<uint32_t>(made) != *size) return std::nullopt;
+  return plain;
+}
+
 }  // namespace
 
 Result<EventBlockPtr> EventBlock::decode(Bytes record) {
+  if (record.size() > kHeaderSize && record.size() <= kEventBlockSizeMax &&
+      static_cast<uint8_t>(record.front()) == kPackedVersion) {
+    auto plain = unpacked(record);
+    if (!plain) return corrupt();
+    record = *std::move(plain);
+  }
   if (record.size() < kHeaderSize || record.size() > kEventBlockSizeMax) return corrupt();
   std::shared_ptr<EventBlock> block(new EventBlock);
   block->record_ = std::move(record);
@@ -72,6 +98,23 @@ Result<EventBlockPtr> EventBlock::decode(Bytes record) {
   }
   if (!reader.empty()) return corrupt();
   return block;
+}
+
+// Events of one kind of device repeat their annotations and property names: a third to a half is
+// usual. What does not shrink by an eighth is not worth unpacking.
+Bytes EventBlock::stored() const {
+  const ByteView events = ByteView(record_).substr(kHeaderSize);
+  const size_t room = events.size() - events.size() / 8;
+  Bytes packed = record_.substr(0, kHeaderSize);
+  packed.front() = static_cast<char>(kPackedVersion);
+  ByteWriter(packed).number(static_cast<uint32_t>(events.size()));
+  const size_t start = packed.size();
+  packed.resize(start + room);
+  const int made = LZ4_compress_default(events.data(), packed.data() + start,
+                                        static_cast<int>(events.size()), static_cast<int>(room));
+  if (made <= 0) return record_;
+  packed.resize(start + static_cast<size_t>(made));
+  return packed.size() < record_.size() ? packed : record_;
 }
 
 uint64_t EventBlock::next_offset() const { return first_offset_ + record_.size() - kHeaderSize; }

@@ -23,7 +23,7 @@ inline constexpr size_t kEventBlockSizeMax = store::kValueSizeMax;
 // Immutable; any thread.
 class EventBlock {
  public:
-  // Takes a whole record or fails with kStoreCorrupt: bounds, counts, limits and the order of times
+  // Takes a whole record, packed or not, or fails with kStoreCorrupt: bounds, counts, limits and the order of times
   // are checked here, so that at() need not.
   static Result<EventBlockPtr> decode(Bytes record);
 
@@ -35,7 +35,10 @@ class EventBlock {
   Event at(size_t index) const;
   Event back() const { return at(size() - 1); }
   size_t byte_count() const { return record_.size(); }
+  // Header and events, not packed.
   ByteView record() const { return record_; }
+  // The same as the store keeps it: packed with LZ4 where that saves something.
+  Bytes stored() const;
 
  private:
   friend class EventBlockBuilder;

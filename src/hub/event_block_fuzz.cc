@@ -1,5 +1,5 @@
 // Any bytes: a block that is taken is read in full, and events put together again make the same
-// bytes.
+// block, which survives its way to the store and back.
 #include <cstdint>
 
 #include "base/check.h"
@@ -23,7 +23,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                 event.enqueued);
   }
   const EventBlockPtr again = builder.finish();
-  CHECK(again->record() == bytes);
+  CHECK(again->record() == events.record());
+  const auto stored = EventBlock::decode(again->stored());
+  CHECK(stored && (*stored)->record() == events.record());
   CHECK(again->next() == events.next());
   CHECK(again->next_offset() == events.next_offset());
   return 0;

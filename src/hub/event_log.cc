@@ -118,7 +118,7 @@ void EventLog::append(NewEvent event, Done done) {
     return done(fail(ErrorCode::kMessageTooLarge, "the event is larger than 256 KB"));
   }
   const size_t collected = collecting_ ? collecting_->byte_count() : 0;
-  if (Status ok = parts_.check_backlog(collected); !ok) {
+  if (Status ok = parts_.check_backlog(collected + saved_bytes_); !ok) {
     parts_.metrics.events_refused.Increment();
     return done(std::move(ok));
   }
@@ -143,17 +143,25 @@ void EventLog::append(NewEvent event, Done done) {
   });
 }
 
-bool EventLog::crowded() const { return !parts_.check_backlog(parts_.backlog_bytes_max / 2); }
+bool EventLog::crowded() const {
+  return !parts_.check_backlog(parts_.backlog_bytes_max / 2 + saved_bytes_);
+}
 
 void EventLog::flush() {
   if (!collecting_) return;
   EventBlockPtr block = std::exchange(collecting_, nullptr)->finish();
   store::Batch batch;
-  batch.append(block_key(block->next() - 1), block->record());
+  Bytes stored = block->stored();
+  const size_t saved = block->byte_count() - stored.size();
+  batch.append(block_key(block->next() - 1), std::move(stored));
   ++commits_;
+  saved_bytes_ += saved;
   parts_.commit(std::move(batch),
-                [this, block = std::move(block), dones = std::exchange(collecting_dones_, {})](
-                    const Status& status) mutable { durable(block, std::move(dones), status); });
+                [this, saved, block = std::move(block),
+                 dones = std::exchange(collecting_dones_, {})](const Status& status) mutable {
+                  saved_bytes_ -= saved;
+                  durable(block, std::move(dones), status);
+                });
 }
 
 void EventLog::durable(const EventBlockPtr& block, std::vector<Done> dones, const Status& status) {

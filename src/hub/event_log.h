@@ -158,6 +158,8 @@ class EventLog {
   std::unique_ptr<EventBlockBuilder> collecting_;
   std::vector<Done> collecting_dones_;
   size_t commits_ = 0;  // Under way.
+  // What packing saves of the blocks under way: they are held unpacked until they are durable.
+  size_t saved_bytes_ = 0;
   bool flush_posted_ = false;
   std::deque<EventBlockPtr> tail_;  // The last blocks, without a hole, up to end_.
   size_t tail_bytes_ = 0;

@@ -41,6 +41,7 @@ AmqpConnection::AmqpConnection(const Context& context, net::Stream& stream)
             .detach = [this](amqp::LinkId link,
                              amqp::Error error) { detach(link, std::move(error)); }},
       cbs_(peer_),
+      management_(peer_),
       claim_deadline_(now() + context.options.claim_time_out),
       recheck_(now() + context.options.recheck_interval) {
   context_.metrics.connections.Increment();

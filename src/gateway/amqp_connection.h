@@ -13,6 +13,7 @@
 #include "gateway/amqp_claims.h"
 #include "gateway/amqp_gateway.h"
 #include "gateway/amqp_link.h"
+#include "gateway/amqp_management.h"
 #include "gateway/amqp_metrics.h"
 #include "hub/hub.h"
 #include "net/stream.h"
@@ -61,6 +62,10 @@ class AmqpConnection final : public net::StreamHandler {
   Result<std::unique_ptr<AmqpLink>> make_cbs_link(const amqp::LinkRequested& request);
   Result<std::unique_ptr<AmqpLink>> make_events_link(const amqp::LinkRequested& request,
                                                      const wire::Address& address);
+  Result<std::unique_ptr<AmqpLink>> make_management_link(const amqp::LinkRequested& request,
+                                                         const wire::Address& address);
+  // Where an attach to the old address of events is sent on to; nothing if it is another one.
+  std::optional<amqp::Error> redirect_of(const amqp::LinkRequested& request) const;
   Status allow(const AmqpRight& right) const;
   void refuse(const amqp::LinkRequested& request, const Error& error);
   void add_link(const amqp::LinkRequested& request, std::unique_ptr<AmqpLink> link);
@@ -91,6 +96,7 @@ class AmqpConnection final : public net::StreamHandler {
   AmqpClaims claims_;
   AmqpPeer peer_;
   AmqpCbs cbs_;
+  AmqpManagement management_;
   std::map<amqp::LinkId, std::unique_ptr<AmqpLink>> links_;
   // Attaches that were not answered yet; the links are in links_ already.
   std::map<amqp::LinkId, std::shared_ptr<const amqp::Attach>> requested_;

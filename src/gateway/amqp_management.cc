@@ -51,6 +51,31 @@ AmqpRight management_right(const hub::Hub& hub) {
           hub::Resource::events({hub.event_hub_name(), "$management"})};
 }
 
+Result<ManagementRead> read_management_request(const amqp::MessageView& message,
+                                               std::string_view event_hub, size_t partition_count) {
+  const auto invalid = [](const char* text) { return fail(ErrorCode::kArgumentInvalid, text); };
+  if (!equal_ignoring_case(string_property(message, "operation").value_or(""), "READ")) {
+    return invalid("the operation is not READ");
+  }
+  const auto name = string_property(message, "name");
+  if (!name) return invalid("the name is missing");
+  if (!equal_ignoring_case(*name, event_hub)) {
+    return fail(ErrorCode::kGenericNotFound,
+                "The messaging entity could not be found: there is no such event hub");
+  }
+  const auto type = string_property(message, "type");
+  if (type == kEventHub) return ManagementRead{};
+  if (type != kPartition) return invalid("the type is unknown");
+  const auto partition = string_property(message, "partition");
+  if (!partition) return invalid("the partition is missing");
+  const auto number = whole_number<uint32_t>(*partition);
+  if (!number || *number >= partition_count || std::to_string(*number) != *partition) {
+    return fail(ErrorCode::kGenericNotFound,
+                "The messaging entity could not be found: there is no such partition");
+  }
+  return ManagementRead{number};
+}
+
 void AmqpManagement::handle(amqp::LinkId link, const amqp::MessageReceived& received) {
   Result<amqp::MessageView> view;
   const AmqpRequest request = replies_.take(link, received, view);
@@ -62,29 +87,13 @@ Status AmqpManagement::read(const AmqpRequest& request, const amqp::MessageView&
   const hub::Hub& hub = peer_.hub;
   const AmqpRight right = management_right(hub);
   if (Status allowed = peer_.claims.allow(right.action, right.resource); !allowed) return allowed;
-  if (!equal_ignoring_case(string_property(message, "operation").value_or(""), "READ")) {
-    return fail(ErrorCode::kArgumentInvalid, "the operation is not READ");
-  }
-  const auto name = string_property(message, "name");
-  if (!name) return fail(ErrorCode::kArgumentInvalid, "the name is missing");
-  if (!equal_ignoring_case(*name, hub.event_hub_name())) {
-    return fail(ErrorCode::kGenericNotFound,
-                "The messaging entity could not be found: there is no such event hub");
-  }
-  const auto type = string_property(message, "type");
-  if (type == kEventHub) {
+  const auto wanted = read_management_request(message, hub.event_hub_name(), hub.partition_count());
+  if (!wanted) return std::unexpected(wanted.error());
+  if (wanted->partition) {
+    read_partition(request, *wanted->partition);
+  } else {
     replies_.reply(request, {.body = event_hub_body(hub)});
-    return {};
   }
-  if (type != kPartition) return fail(ErrorCode::kArgumentInvalid, "the type is unknown");
-  const auto partition = string_property(message, "partition");
-  if (!partition) return fail(ErrorCode::kArgumentInvalid, "the partition is missing");
-  const auto number = whole_number<uint32_t>(*partition);
-  if (!number || *number >= hub.partition_count() || std::to_string(*number) != *partition) {
-    return fail(ErrorCode::kGenericNotFound,
-                "The messaging entity could not be found: there is no such partition");
-  }
-  read_partition(request, *number);
   return {};
 }
 

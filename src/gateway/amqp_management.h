@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "gateway/amqp_replies.h"
@@ -10,6 +11,15 @@ namespace linarite::gateway {
 
 // The right that the node needs.
 AmqpRight management_right(const hub::Hub& hub);
+
+// What a request asks to be read: a partition, or the event hub itself.
+struct ManagementRead {
+  std::optional<uint32_t> partition{};
+};
+// kArgumentInvalid for what is no READ of a known type, kGenericNotFound for another event hub's
+// name and for a partition that it does not have.
+Result<ManagementRead> read_management_request(const amqp::MessageView& message,
+                                               std::string_view event_hub, size_t partition_count);
 
 // Answers READ of the event hub and of its partitions. Several requests may be under way.
 class AmqpManagement {

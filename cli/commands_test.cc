@@ -273,11 +273,13 @@ TEST_F(Commands, ConnectionStrings) {
   EXPECT_EQ(run({"hub", "connection-string", "show", "--kt", "secondary", "-o", "tsv"}),
             "HostName=hub.test;SharedAccessKeyName=iothubowner;SharedAccessKey=c2Vjb25kYXJ5\n");
   const std::string event_hub =
-      "Endpoint=sb://hub.test/;SharedAccessKeyName=iothubowner;SharedAccessKey=cHJpbWFyeQ==;"
+      "Endpoint=sb://hub.test/;SharedAccessKeyName=iothubowner;SharedAccessKey=c2Vjb25kYXJ5;"
       "EntityPath=hub";
-  EXPECT_EQ(run({"hub", "connection-string", "show", "--default-eventhub", "-o", "tsv"}),
+  EXPECT_EQ(run({"hub", "connection-string", "show", "--kt", "secondary", "--default-eventhub",
+                 "-o", "tsv"}),
             event_hub + "\n");
-  EXPECT_EQ(run({"hub", "connection-string", "show", "--eh", "--use-emulator", "-o", "tsv"}),
+  EXPECT_EQ(run({"hub", "connection-string", "show", "--kt", "secondary", "--eh", "--use-emulator",
+                 "-o", "tsv"}),
             event_hub + ";UseDevelopmentEmulator=true\n");
   EXPECT_EQ(run({"hub", "connection-string", "show", "--pn", "nobody"}),
             "exit 1: no policy found with name nobody");

@@ -406,15 +406,13 @@ bool Connection::write_transfers(Session& session, Sending& sending) {
   }
 }
 
-// Sends what waited, and tells the links that had to wait.
+// Sends what waited.
 void Connection::flush_waiting(Session& session) {
   while (!session.waiting.empty() && session.state == Session::State::kMapped) {
     Waiting& waiting = *session.waiting.front();
     if (!write_transfers(session, waiting.sending)) return;
     waiting_bytes_ -= waiting.payload.size();
-    const Link* link = find(waiting.sending.link);
     session.waiting.pop_front();
-    if (link != nullptr) emit(CreditChanged{link->id, link->credit, link->drain});
   }
 }
 

@@ -228,7 +228,9 @@ Result<Principal> Hub::authenticate_policy(std::string_view token_text) const {
   const std::string_view primary = policy == nullptr ? std::string_view() : policy->primary_key;
   const std::string_view secondary = policy == nullptr ? std::string_view() : policy->secondary_key;
   // Computed for unknown policies too: the time must not tell which exist.
-  const wire::SasKeyMatch match = wire::sas_signature_match(*token, primary, secondary);
+  const wire::SasKeyMatch decoded = wire::sas_signature_match(*token, primary, secondary);
+  const wire::SasKeyMatch text = wire::sas_text_key_match(*token, primary, secondary);
+  const wire::SasKeyMatch match = decoded == wire::SasKeyMatch::kNone ? text : decoded;
   if (match == wire::SasKeyMatch::kNone) return refuse("the token's signature does not match");
   if (!wire::audience_names_host(*token, state_->hosts)) {
     return refuse("the token was made for another hub");

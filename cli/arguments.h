@@ -26,7 +26,7 @@ struct Arguments {
   // Whom, and what is asked about them.
   Text device_id, policy_name, key_type, etag, status, status_reason, device_scope;
   Text auth_method, primary_key, secondary_key, primary_thumbprint, secondary_thumbprint;
-  Text edge_enabled, show_all;
+  Text edge_enabled, show_all, default_eventhub, use_emulator;
   std::optional<int64_t> top;
   std::vector<std::string> set;
 

@@ -72,7 +72,11 @@ const std::vector<Command> kCommands = {
      show_hub_connection_string,
      Flags{kPolicyName,
            kKeyType,
-           {"--all,--show-all", "Those of all policies.", &A::show_all, kSwitch}} +
+           {"--all,--show-all", "Those of all policies.", &A::show_all, kSwitch},
+           {"--eh,--default-eventhub", "For Event Hubs clients, to receive the hub's events.",
+            &A::default_eventhub, kSwitch},
+           {"--use-emulator", "With --eh: for AMQP without TLS (listen.plain_amqp_port).",
+            &A::use_emulator, kSwitch}} +
          kOwnHub},
     {"hub policy list", "List the shared access policies with their keys.", list_policies,
      kOwnPolicy},

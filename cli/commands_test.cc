@@ -272,6 +272,15 @@ TEST_F(Commands, ConnectionStrings) {
             "HostName=hub.test;DeviceId=d1;SharedAccessKey=cHJpbWFyeQ==\n");
   EXPECT_EQ(run({"hub", "connection-string", "show", "--kt", "secondary", "-o", "tsv"}),
             "HostName=hub.test;SharedAccessKeyName=iothubowner;SharedAccessKey=c2Vjb25kYXJ5\n");
+  const std::string event_hub =
+      "Endpoint=sb://hub.test/;SharedAccessKeyName=iothubowner;SharedAccessKey=c2Vjb25kYXJ5;"
+      "EntityPath=hub";
+  EXPECT_EQ(run({"hub", "connection-string", "show", "--kt", "secondary", "--default-eventhub",
+                 "-o", "tsv"}),
+            event_hub + "\n");
+  EXPECT_EQ(run({"hub", "connection-string", "show", "--kt", "secondary", "--eh", "--use-emulator",
+                 "-o", "tsv"}),
+            event_hub + ";UseDevelopmentEmulator=true\n");
   EXPECT_EQ(run({"hub", "connection-string", "show", "--pn", "nobody"}),
             "exit 1: no policy found with name nobody");
 }

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/identity.h"
 #include "wire/connection_string.h"
+#include "wire/event_selector.h"
 #include "wire/percent.h"
 #include "wire/sas_token.h"
 
@@ -22,7 +23,14 @@ bool wants_secondary(const Arguments& arguments) { return arguments.key_type == 
 
 std::string hub_connection_string(const Session& session, const std::string& host,
                                   const PolicyEntry& policy) {
-  const bool secondary = wants_secondary(session.arguments());
+  const Arguments& arguments = session.arguments();
+  const bool secondary = wants_secondary(arguments);
+  if (arguments.default_eventhub == "true") {
+    return "Endpoint=sb://" + host + "/;SharedAccessKeyName=" + policy.name +
+           ";SharedAccessKey=" + (secondary ? policy.secondary_key : policy.primary_key) +
+           ";EntityPath=" + wire::event_hub_name(host) +
+           (arguments.use_emulator == "true" ? ";UseDevelopmentEmulator=true" : "");
+  }
   return wire::connection_string_text(
       {.host_name = host,
        .policy = policy.name,

@@ -26,6 +26,7 @@ inline constexpr std::string_view kUnattachedHandle = "amqp:session:unattached-h
 inline constexpr std::string_view kDetachForced = "amqp:link:detach-forced";
 inline constexpr std::string_view kTransferLimitExceeded = "amqp:link:transfer-limit-exceeded";
 inline constexpr std::string_view kMessageSizeExceeded = "amqp:link:message-size-exceeded";
+inline constexpr std::string_view kRedirect = "amqp:link:redirect";
 inline constexpr std::string_view kStolen = "amqp:link:stolen";
 
 }  // namespace linarite::amqp::condition

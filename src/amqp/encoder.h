@@ -55,6 +55,11 @@ class Encoder {
   Compound open_list() { return open(0xC0); }
   Compound open_map() { return open(0xC1); }
   void close(Compound compound);
+  // The same for a list whose last fields, if absent, are to be written as null.
+  void close_whole(Compound compound) {
+    flush_nulls();
+    close(compound);
+  }
 
  private:
   friend class ValueEncoder;

@@ -39,7 +39,7 @@ void put_error(Encoder& encoder, const Error& error) {
   encoder.symbol(error.condition);
   error.description.empty() ? encoder.absent() : encoder.string(cut(error.description));
   put(encoder, error.info);
-  encoder.close(list);
+  encoder.close_whole(list);
 }
 
 Code state_code(StateKind kind) {
@@ -110,12 +110,14 @@ void put(Encoder& encoder, const std::optional<Target>& target) {
 void encode_closing(Code code, const std::optional<Error>& error, Bytes& out) {
   Encoder encoder(out);
   const auto list = open_composite(encoder, code);
-  if (error) put_error(encoder, *error);
-  encoder.close(list);
+  error ? put_error(encoder, *error) : encoder.absent();
+  encoder.close_whole(list);
 }
 
 }  // namespace
 
+// Performatives and errors are written with all their fields, as the original does: the Python
+// client of Event Hubs takes fields, and the payload of a transfer, by their places.
 void encode(const Open& open, Bytes& out) {
   Encoder encoder(out);
   const auto list = open_composite(encoder, Code::kOpen);
@@ -129,7 +131,7 @@ void encode(const Open& open, Bytes& out) {
   put_symbols(encoder, open.offered_capabilities);
   put_symbols(encoder, open.desired_capabilities);
   put(encoder, open.properties);
-  encoder.close(list);
+  encoder.close_whole(list);
 }
 
 void encode(const Begin& begin, Bytes& out) {
@@ -143,7 +145,7 @@ void encode(const Begin& begin, Bytes& out) {
   put_symbols(encoder, begin.offered_capabilities);
   put_symbols(encoder, begin.desired_capabilities);
   put(encoder, begin.properties);
-  encoder.close(list);
+  encoder.close_whole(list);
 }
 
 void encode(const Attach& attach, Bytes& out) {
@@ -163,7 +165,7 @@ void encode(const Attach& attach, Bytes& out) {
   put_symbols(encoder, attach.offered_capabilities);
   put_symbols(encoder, attach.desired_capabilities);
   put(encoder, attach.properties);
-  encoder.close(list);
+  encoder.close_whole(list);
 }
 
 void encode(const Flow& flow, Bytes& out) {
@@ -179,7 +181,7 @@ void encode(const Flow& flow, Bytes& out) {
   put(encoder, flow.available);
   put_flag(encoder, flow.drain);
   put_flag(encoder, flow.echo);
-  encoder.close(list);
+  encoder.close_whole(list);
 }
 
 void encode(const Transfer& transfer, Bytes& out) {
@@ -198,7 +200,7 @@ void encode(const Transfer& transfer, Bytes& out) {
   put_flag(encoder, transfer.resume);
   put_flag(encoder, transfer.aborted);
   put_flag(encoder, transfer.batchable);
-  encoder.close(list);
+  encoder.close_whole(list);
 }
 
 void encode(const Disposition& disposition, Bytes& out) {
@@ -210,7 +212,7 @@ void encode(const Disposition& disposition, Bytes& out) {
   put_flag(encoder, disposition.settled);
   put_state(encoder, disposition.state);
   put_flag(encoder, disposition.batchable);
-  encoder.close(list);
+  encoder.close_whole(list);
 }
 
 void encode(const Detach& detach, Bytes& out) {
@@ -218,8 +220,8 @@ void encode(const Detach& detach, Bytes& out) {
   const auto list = open_composite(encoder, Code::kDetach);
   encoder.uint(detach.handle);
   put_flag(encoder, detach.closed);
-  if (detach.error) put_error(encoder, *detach.error);
-  encoder.close(list);
+  detach.error ? put_error(encoder, *detach.error) : encoder.absent();
+  encoder.close_whole(list);
 }
 
 void encode(const End& end, Bytes& out) { encode_closing(Code::kEnd, end.error, out); }

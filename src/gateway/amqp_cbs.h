@@ -1,56 +1,29 @@
-// The $cbs node of one connection: put-token requests come on its receiving link, replies leave on
-// the links that the peer attached to receive them (service-protocol 1.5).
+// The $cbs node of one connection: put-token requests and their replies (service-protocol 1.5).
 #pragma once
 
-#include <deque>
-#include <string>
-#include <vector>
+#include <functional>
+#include <utility>
 
-#include "amqp/message.h"
-#include "gateway/amqp_link.h"
+#include "gateway/amqp_replies.h"
 
 namespace linarite::gateway {
 
-inline constexpr uint32_t kCbsCredit = 100;
 // A connection with this many refused tokens in a row is closed.
 inline constexpr uint32_t kCbsFailuresMax = 10;
 
-// Replies wait here until the link they are for has credit. Requests take a place of the credit
-// until their reply has left, so no more than kCbsCredit replies wait for each request link.
 class AmqpCbs {
  public:
-  explicit AmqpCbs(AmqpPeer& peer) : peer_(peer) {}
+  explicit AmqpCbs(AmqpPeer& peer) : peer_(peer), replies_(peer) {}
 
   // One put-token request. True if the connection has had too many refusals.
   bool handle(amqp::LinkId link, const amqp::MessageReceived& message);
-
-  // A link on which the peer receives replies came or went.
-  void add_reply_link(amqp::LinkId link, std::string name, std::string target);
-  void remove_reply_link(amqp::LinkId link);
-  void remove_request_link(amqp::LinkId link);
-
-  // Sends what waits, as far as there are links with credit.
-  void flush();
+  AmqpReplies& replies() { return replies_; }
 
  private:
-  struct ReplyLink {
-    amqp::LinkId id;
-    std::string name;
-    std::string target;
-  };
-  struct Reply {
-    amqp::LinkId request_link;
-    std::string reply_to;
-    Bytes message;
-  };
   Status put_token(const amqp::MessageView& request);
-  const ReplyLink* link_for(const Reply& reply) const;
-  void top_up(amqp::LinkId request_link);
 
   AmqpPeer& peer_;
-  std::vector<ReplyLink> reply_links_;
-  std::deque<Reply> replies_;
-  uint64_t last_tag_ = 0;
+  AmqpReplies replies_;
   uint32_t failures_ = 0;
 };
 
@@ -58,30 +31,19 @@ class AmqpCbs {
 class AmqpCbsRequestLink final : public AmqpLink {
  public:
   // `give_up` ends the connection after too many refusals.
-  AmqpCbsRequestLink(AmqpPeer& peer, amqp::LinkId id, AmqpCbs& cbs, std::function<void()> give_up)
-      : AmqpLink(peer, id), cbs_(cbs), give_up_(std::move(give_up)) {}
-  ~AmqpCbsRequestLink() override { cbs_.remove_request_link(id_); }
+  AmqpCbsRequestLink(AmqpPeer& peer, const amqp::LinkRequested& request, AmqpCbs& cbs,
+                     std::function<void()> give_up)
+      : AmqpLink(peer, request.link), cbs_(cbs), give_up_(std::move(give_up)) {
+    cbs_.replies().add_request_link(id_, {request.session, {}});
+  }
+  ~AmqpCbsRequestLink() override { cbs_.replies().remove_request_link(id_); }
 
-  void on_attached() override { peer_.engine.grant_credit(id_, kCbsCredit); }
+  void on_attached() override { cbs_.replies().open(id_); }
   void on_message(const amqp::MessageReceived& message) override;
 
  private:
   AmqpCbs& cbs_;
   std::function<void()> give_up_;
-};
-
-// A link on which replies leave.
-class AmqpCbsReplyLink final : public AmqpLink {
- public:
-  AmqpCbsReplyLink(AmqpPeer& peer, amqp::LinkId id, AmqpCbs& cbs, const amqp::Attach& attach);
-  ~AmqpCbsReplyLink() override { cbs_.remove_reply_link(id_); }
-
-  void on_attached() override { cbs_.flush(); }
-  void on_credit(const amqp::CreditChanged& credit) override;
-  void on_updated(const amqp::DeliveryUpdated& update) override;
-
- private:
-  AmqpCbs& cbs_;
 };
 
 }  // namespace linarite::gateway

@@ -11,7 +11,8 @@
 
 namespace linarite::gateway {
 
-inline constexpr size_t kCbsTokensMax = 16;
+// Some clients put a token for each of up to 32 partitions, and one for $management.
+inline constexpr size_t kCbsTokensMax = 64;
 inline constexpr size_t kCbsTokenNameSizeMax = 2048;
 
 class AmqpClaims {

@@ -1,8 +1,9 @@
 // AMQP 1.0 for back ends: makes the handler of each AMQP stream (port 5671, or a WebSocket).
 //
-// Served are $cbs, sending cloud-to-device messages, and receiving delivery feedback
-// (service-protocol 1.4, 1.5, 2 and 3). Telemetry endpoints and the links of devices are not part
-// of this version: attaching to them is refused like an unknown address, with a text that says so.
+// Served are $cbs, sending cloud-to-device messages, receiving delivery feedback, and the Event
+// Hubs-compatible endpoint (service-protocol 1.4, 1.5, 2, 3 and 4). The links of devices are not
+// part of this version: attaching to them is refused like an unknown address, with a text that says
+// so.
 #pragma once
 
 #include <memory>

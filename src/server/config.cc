@@ -71,6 +71,12 @@ Status check_listeners(const Config& config) {
           text));
     }
     if (address->is_loopback()) continue;
+    if (config.plain_amqp_port != 0) {
+      return invalid(fmt::format(
+          "listen.plain_amqp_port: AMQP without TLS is for this machine only, and \"{}\" in "
+          "listen.addresses is not a loopback address.",
+          text));
+    }
     if (config.clock == "manual") {
       return invalid(
           "a manual clock is for tests: listen.addresses must then be loopback addresses.");
@@ -183,6 +189,8 @@ std::vector<Setting> settings_of(Config& c) {
       {"listen.addresses", &c.addresses, "numeric addresses of the device and service ports"},
       {"listen.mqtt_port", &c.mqtt_port, "0: a free one"},
       {"listen.amqp_port", &c.amqp_port, "0: a free one"},
+      {"listen.plain_amqp_port", &c.plain_amqp_port,
+       "AMQP without TLS for UseDevelopmentEmulator=true, on loopback only; 0: none"},
       {"listen.https_port", &c.https_port, "0: a free one"},
       {"listen.admin_port", &c.admin_port, "on 127.0.0.1, plain HTTP; 0: a free one"},
       {"listen.allow_dev_ca_on_public_address", &c.allow_dev_ca_on_public_address,
@@ -211,6 +219,8 @@ std::vector<Setting> settings_of(Config& c) {
       {"hub.event_log_bytes_max", &c.hub.events.log_bytes_max, "events kept, per partition"},
       {"hub.event_cache_bytes", &c.hub.events.tail_cache_bytes,
        "last events in memory, per partition"},
+      {"hub.consumer_groups", &c.hub.events.consumer_groups,
+       "consumer groups of the events besides $Default"},
       {"c2d.queue_depth_max", &c.hub.c2d.queue_depth_max, "waiting messages of one device"},
       {"c2d.queue_bytes_max", &c.hub.c2d.queue_bytes_max,
        "bytes of waiting messages of one device"},

@@ -34,6 +34,7 @@ struct Config {
   Texts addresses = {"127.0.0.1", "::1"};
   uint16_t mqtt_port = 8883;
   uint16_t amqp_port = 5671;
+  uint16_t plain_amqp_port = 0;  // AMQP without TLS, on loopback addresses; 0: none.
   uint16_t https_port = 443;
   uint16_t admin_port = 5300;
   bool allow_dev_ca_on_public_address = false;

@@ -145,7 +145,8 @@ Result<std::unique_ptr<net::Listener>> Server::listen(const std::string& name, u
                                                       net::StreamAcceptor acceptor) {
   net::ListenerOptions options;
   options.name = name;
-  options.addresses = tls ? config_.addresses : std::vector<std::string>{"127.0.0.1"};
+  // Without TLS only on loopback addresses; Config::check() sees to those of the plain AMQP port.
+  options.addresses = name == "admin" ? std::vector<std::string>{"127.0.0.1"} : config_.addresses;
   options.port = port;
   options.tls = std::move(tls);
   options.handshakes_per_loop_max = config_.handshakes_per_loop_max;
@@ -167,7 +168,7 @@ Status Server::open_listeners() {
     std::shared_ptr<net::TlsServerContext> tls;
     net::StreamAcceptor acceptor;
   };
-  const Service services[] = {
+  std::vector<Service> services = {
       {"mqtt", config_.mqtt_port, certificates_->for_devices(),
        [this](net::Stream& stream) { return mqtt_->accept(stream); }},
       {"amqp", config_.amqp_port, certificates_->for_devices(),
@@ -177,6 +178,10 @@ Status Server::open_listeners() {
       {"admin", config_.admin_port, nullptr,
        [this](net::Stream& stream) { return admin_->accept(stream); }},
   };
+  if (config_.plain_amqp_port != 0) {
+    services.push_back({"plain_amqp", config_.plain_amqp_port, nullptr,
+                        [this](net::Stream& stream) { return amqp_->accept(stream); }});
+  }
   for (const Service& service : services) {
     auto opened = listen(service.name, service.port, service.tls, service.acceptor);
     if (!opened) return std::unexpected(opened.error());

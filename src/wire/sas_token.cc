@@ -91,15 +91,30 @@ std::optional<Signature> sign(ByteView key, std::string_view sr, std::string_vie
   return out;
 }
 
-bool signature_matches(const SasToken& token, std::string_view key_text) {
+// Whether the key that signs is the text of a key, or what the text decodes to.
+enum class KeyForm : unsigned char { kDecoded, kText };
+
+bool signature_matches(const SasToken& token, std::string_view key_text, KeyForm form) {
   std::optional<Bytes> key = base64_decode(key_text);
   const bool usable = key.has_value() && !key->empty();
   if (!usable) key.emplace(kSignatureSize, '\0');
+  if (usable && form == KeyForm::kText) {
+    OPENSSL_cleanse(key->data(), key->size());
+    key.emplace(key_text);
+  }
   const auto expected = sign(*key, token.sr, token.se);
   OPENSSL_cleanse(key->data(), key->size());
   if (!expected || token.signature.size() != kSignatureSize) return false;
   const bool equal = CRYPTO_memcmp(expected->data(), token.signature.data(), kSignatureSize) == 0;
   return equal && usable;
+}
+
+SasKeyMatch key_match(const SasToken& token, std::string_view primary_key,
+                      std::string_view secondary_key, KeyForm form) {
+  const bool primary = signature_matches(token, primary_key, form);
+  const bool secondary = signature_matches(token, secondary_key, form);
+  if (primary) return SasKeyMatch::kPrimary;
+  return secondary ? SasKeyMatch::kSecondary : SasKeyMatch::kNone;
 }
 
 void strip_scheme(std::string_view& audience) {
@@ -191,10 +206,12 @@ bool sas_signature_matches(const SasToken& token, std::string_view primary_key,
 
 SasKeyMatch sas_signature_match(const SasToken& token, std::string_view primary_key,
                                 std::string_view secondary_key) {
-  const bool primary = signature_matches(token, primary_key);
-  const bool secondary = signature_matches(token, secondary_key);
-  if (primary) return SasKeyMatch::kPrimary;
-  return secondary ? SasKeyMatch::kSecondary : SasKeyMatch::kNone;
+  return key_match(token, primary_key, secondary_key, KeyForm::kDecoded);
+}
+
+SasKeyMatch sas_text_key_match(const SasToken& token, std::string_view primary_key,
+                               std::string_view secondary_key) {
+  return key_match(token, primary_key, secondary_key, KeyForm::kText);
 }
 
 bool audience_names_host(const SasToken& token, std::span<const std::string_view> hosts) {

@@ -49,6 +49,11 @@ enum class SasKeyMatch : unsigned char { kNone, kPrimary, kSecondary };
 SasKeyMatch sas_signature_match(const SasToken& token, std::string_view primary_key,
                                 std::string_view secondary_key);
 
+// The same for tokens of Event Hubs clients, whose key is the text of the policy's key as it
+// stands, without base64 decoding (service-protocol 4.3). A text that is not base64 never matches.
+SasKeyMatch sas_text_key_match(const SasToken& token, std::string_view primary_key,
+                               std::string_view secondary_key);
+
 // True when the token's audience is a prefix, segment by segment and ignoring case, of
 // `host/resource[0]/resource[1]/…` for one of the hub's host names, and names at least the first
 // `named_at_least` resource segments. `sr` is read as it is, decoded once, and decoded twice; a

@@ -362,5 +362,21 @@ TEST(MakeSasToken, RefusesAKeyThatIsNotBase64) {
   }
 }
 
+// What azure-eventhub for Python, JavaScript and Java sign with: HMAC-SHA256 under the bytes of the
+// key's text.
+TEST(SasTextKey, IsTheTextOfTheKeyItself) {
+  const std::string text = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+  const auto token =
+      parse_sas_token(*make_sas_token({.audience = "sb://hub/eh",
+                                       .key = base64_encode(text),
+                                       .policy = "service",
+                                       .expiry = WallTime{} + std::chrono::hours(1)}));
+  ASSERT_TRUE(token);
+  EXPECT_EQ(sas_text_key_match(*token, text, ""), SasKeyMatch::kPrimary);
+  EXPECT_EQ(sas_text_key_match(*token, "", text), SasKeyMatch::kSecondary);
+  EXPECT_EQ(sas_text_key_match(*token, "", "not base64"), SasKeyMatch::kNone);
+  EXPECT_EQ(sas_signature_match(*token, text, text), SasKeyMatch::kNone);
+}
+
 }  // namespace
 }  // namespace linarite::wire

@@ -44,6 +44,7 @@ class NetworkWorld final : public World {
 
   void hub_started() override;
   void hub_stopping() override;
+  void hub_ran() override { expect(events_.read(*hub_, /*again=*/false)); }
   void act() override;
   void run_some() override;
   void settle() override;

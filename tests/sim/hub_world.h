@@ -71,6 +71,7 @@ class HubWorld final : public World {
   void read_some(EventReader& reader);
   void take_event(EventReader& reader);
   void drain_readers();
+  void read_all();
 
   std::map<uint32_t, std::unique_ptr<Device>> connected_;
   std::vector<std::unique_ptr<Device>> retired_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "amqp/message.h"
 #include "sim/amqp_reader.h"
 #include "sim/mqtt_device.h"
 
@@ -94,7 +95,7 @@ void NetworkWorld::act() {
     network_step();
   } else if (what < 31) {
     if (room) open_reader();
-  } else if (what < 32 && chance(40)) {
+  } else if (what < 32 && chance(5)) {
     clock_.advance(std::chrono::minutes(random_.below(900)));  // What is a day old goes.
   }
   for (int i = 0; i < kActsPerStep; ++i) {
@@ -238,7 +239,17 @@ void NetworkWorld::read_to_end(uint32_t partition) {
     reader = reading(number);
     if (reader == nullptr) return fail(fmt::format("a reader of partition {} lost it", partition));
   }
-  if (behind()) fail(fmt::format("a reader of partition {} does not come to its end", partition));
+  reader->take_more();
+  settle();
+  // It waits there, and one more event comes.
+  hub::NewEvent event;
+  amqp::write_data(std::to_string(events_.sent(new_connection())), event.sections);
+  hub_->partition(partition).events().append(std::move(event), [](const Status&) {});
+  settle();
+  reader = reading(number);
+  if (reader == nullptr || behind()) {
+    fail(fmt::format("a reader of partition {} does not come to its end", partition));
+  }
 }
 
 NetworkWorld::AmqpReader* NetworkWorld::reading(ConnectionNumber number) const {

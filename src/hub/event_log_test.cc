@@ -175,6 +175,21 @@ TEST_F(EventLogTest, WhatWaitsForTheDiskIsBounded) {
   EXPECT_EQ(log().state().next_sequence, taken - 1);
 }
 
+TEST_F(EventLogTest, OnAFullDiskReadersReadAndDevicesWait) {
+  append_all({"a", "b"});
+  store_.set_room(false);
+  append("c");
+  run();
+  EXPECT_EQ(take_done(), "failed ");
+  EXPECT_TRUE(log().crowded());
+  EXPECT_EQ(read(), "0:a 1:b ");
+  store_.set_room(true);
+  append("d");
+  run();
+  EXPECT_EQ(take_done(), "d ");
+  EXPECT_EQ(read(), "0:a 1:b 2:d ") << "no number was used up";
+}
+
 TEST_F(EventLogTest, ARestartGoesOnWhereTheLogEnded) {
   append_all({"a", "b"});
   const EventLogState before = log().state();

@@ -94,6 +94,19 @@ TEST_F(C2dTest, WhatWaitsForTheDiskIsBounded) {
   EXPECT_TRUE(send("d1", "taken again"));
 }
 
+TEST_F(C2dTest, AFullDiskRefusesWhatIsNewAndTakesWhatEnds) {
+  ASSERT_TRUE(send("d1", "m1"));
+  connect("d1", link_);
+  EXPECT_EQ(link_.take(), "m1 ");
+  store_.set_room(false);
+  EXPECT_EQ(code(send("d1", "m2")), static_cast<int>(ErrorCode::kServiceUnavailable));
+  EXPECT_EQ(complete("d1", link_, 0), 0);
+  EXPECT_TRUE(hub_->health()) << "the store did not fail";
+  store_.set_room(true);
+  EXPECT_TRUE(send("d1", "m3"));
+  EXPECT_EQ(link_.take(), "m3 ");
+}
+
 TEST_F(C2dTest, AFailedSyncIsSaidAndNothingIsAcknowledgedAfterIt) {
   ASSERT_TRUE(send("d1", "m1"));
   store_.fail_next_sync({ErrorCode::kIoError, "disk"});

@@ -168,6 +168,9 @@ void Partition::commit(store::Batch batch, StatusDone done) {
 }
 
 Status Partition::check_backlog(size_t more) const {
+  if (!parts_.store.has_room()) {
+    return fail(ErrorCode::kServiceUnavailable, "the disk is nearly full");
+  }
   if (committing_bytes_ + more <= parts_.options.commit_backlog_bytes_max) return {};
   return fail(ErrorCode::kServiceUnavailable,
               fmt::format("{} bytes wait for the disk already", committing_bytes_ + more));

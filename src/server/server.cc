@@ -243,7 +243,11 @@ std::vector<Server::Endpoint> Server::endpoints() const {
 bool Server::is_ready() const { return serving_ && hub_->health(); }
 
 std::string Server::health_json() const {
-  const Status health = hub_->health();
+  Status health = hub_->health();
+  if (health && !store_->has_room()) {
+    health = fail(ErrorCode::kServiceUnavailable,
+                  "the disk is nearly full: new messages are refused until there is room");
+  }
   boost::json::object listeners;
   for (const auto& [name, listener] : listeners_) {
     const net::ListenerCounts counts = listener->counts();

@@ -109,6 +109,10 @@ class Store {
 
   // Whether the partition takes writes; the first failure if not. Any thread.
   virtual Status state(PartitionId partition) const = 0;
+
+  // Whether there is room for more. False: a caller should commit only what cannot be refused, or
+  // the disk becomes full and the store fails. It changes by itself. Any thread.
+  virtual bool has_room() const = 0;
 };
 
 }  // namespace linarite::store

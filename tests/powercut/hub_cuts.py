@@ -110,6 +110,7 @@ class Place:
         control = json.loads((data / "control.json").read_text())
         self.https_port = control["httpsPort"]
         self.mqtt_port = control["mqttPort"]
+        self.amqp_port = control["amqpPort"]
         self.ca_file = str(data / "ca.pem")
         self.tls = ssl.create_default_context(cafile=self.ca_file)
         words = ["hub", "connection-string", "show", "--policy-name", "iothubowner", "-o", "tsv"]

@@ -16,10 +16,17 @@ void HubWorld::hub_stopping() {
   connected_.clear();
   retired_.clear();
   receivers_.clear();
+  event_readers_.clear();
 }
 
+void HubWorld::hub_started() { expect(events_.read(*hub_, /*again=*/true)); }
+
+void HubWorld::hub_ran() { expect(events_.read(*hub_, /*again=*/false)); }
+
 void HubWorld::act() {
-  if (chance(2)) {
+  if (chance(3)) {
+    event_step();
+  } else if (chance(2)) {
     back_end_step();
   } else {
     device_step();
@@ -44,6 +51,7 @@ std::set<uint32_t> HubWorld::drain() {
   }
   while (!receivers_.empty()) close_receiver();
   settle();
+  drain_readers();
   return drained;
 }
 

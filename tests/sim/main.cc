@@ -41,6 +41,8 @@ struct Sum {
   uint64_t messages = 0;
   uint64_t deliveries = 0;
   uint64_t crashes = 0;
+  uint64_t events = 0;
+  uint64_t trimmed = 0;
 };
 
 Arguments parse(int argc, char** argv) {
@@ -85,6 +87,8 @@ bool run_twice(bool network, WorldOptions options, Sum& sum) {
   sum.messages += first.messages;
   sum.deliveries += first.deliveries;
   sum.crashes += first.crashes;
+  sum.events += first.events;
+  sum.trimmed += first.trimmed;
   return true;
 }
 
@@ -105,8 +109,10 @@ int main(int argc, char** argv) {
     if (!run_twice(network, options, sums[network ? 1 : 0])) return 1;
   }
   for (const auto& [name, sum] : {std::pair("hub", sums[0]), std::pair("network", sums[1])}) {
-    fmt::print("{}: {} seeds kept the contract: {} messages, {} deliveries, {} crashes\n", name,
-               sum.seeds, sum.messages, sum.deliveries, sum.crashes);
+    fmt::print(
+        "{}: {} seeds kept the contract: {} messages, {} deliveries, {} events read, {} trimmed, "
+        "{} crashes\n",
+        name, sum.seeds, sum.messages, sum.deliveries, sum.events, sum.trimmed, sum.crashes);
   }
   return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "mqtt/packet.h"
 #include "sim/amqp_back_end.h"
+#include "sim/amqp_reader.h"
 #include "sim/mqtt_device.h"
 #include "sim/network_world.h"
 #include "sim/rest_back_end.h"
@@ -111,6 +112,33 @@ void NetworkWorld::open_back_end() {
       *this, connection,
       AmqpBackEnd::Login{
           .token = policy_token("service", life), .cbs = chance(2), .hostile = false}));
+}
+
+void NetworkWorld::open_reader() {
+  const auto partition = static_cast<uint32_t>(random_.below(hub_->partition_count()));
+  std::optional<int64_t> epoch;
+  if (chance(2)) epoch = static_cast<int64_t>(random_.below(3));
+  start_reader(partition, chance(2), epoch, /*idle=*/chance(6));
+}
+
+ConnectionNumber NetworkWorld::start_reader(uint32_t partition, bool from_start,
+                                            std::optional<int64_t> epoch, bool idle) {
+  using Kind = hub::EventPosition::Kind;
+  AmqpReader::Start start{.partition = partition, .epoch = epoch, .idle = idle};
+  const auto checkpoint = checkpoints_.find(partition);
+  if (!from_start && checkpoint != checkpoints_.end()) {
+    start.position = {.kind = Kind::kOffset,
+                      .number = events_.offset(partition, checkpoint->second)};
+  }
+  start.sequence = events_.start(partition, start.position);
+  Connection& connection = connect(chance(2) ? loop_a_ : loop_b_,
+                                   [this](net::Stream& stream) { return amqp_->accept(stream); });
+  trace("reader", connection.number(), partition);
+  auto client = std::make_unique<AmqpReader>(*this, connection,
+                                             policy_token("service", std::chrono::hours(2)), start);
+  readers_.emplace_back(&connection, client.get());
+  connection.set_client(std::move(client));
+  return connection.number();
 }
 
 // A valid stream of bytes but for one of them.

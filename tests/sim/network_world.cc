@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "amqp/message.h"
+#include "sim/amqp_reader.h"
 #include "sim/mqtt_device.h"
 
 namespace linarite::sim {
@@ -91,8 +93,10 @@ void NetworkWorld::act() {
     write_device();
   } else if (what < 29) {
     network_step();
-  } else if (what < 34) {
-    expect(events_.read(*hub_, /*again=*/false));
+  } else if (what < 31) {
+    if (room) open_reader();
+  } else if (what < 32 && chance(5)) {
+    clock_.advance(std::chrono::minutes(random_.below(900)));  // What is a day old goes.
   }
   for (int i = 0; i < kActsPerStep; ++i) {
     Connection* const connection = any_connection();
@@ -162,12 +166,15 @@ size_t NetworkWorld::back_ends() const {
   return static_cast<size_t>(std::ranges::count_if(connections_, [this](const auto& connection) {
     return !connection->client_over() && connection->weather == Weather::kFair &&
            std::ranges::find(devices_, connection.get(),
-                             &std::pair<Connection*, MqttDevice*>::first) == devices_.end();
+                             &std::pair<Connection*, MqttDevice*>::first) == devices_.end() &&
+           std::ranges::find(readers_, connection.get(),
+                             &std::pair<Connection*, AmqpReader*>::first) == readers_.end();
   }));
 }
 
 void NetworkWorld::remove_dead() {
   std::erase_if(devices_, [](const auto& one) { return one.first->hub_over(); });
+  std::erase_if(readers_, [](const auto& one) { return one.first->over(); });
   std::erase_if(connections_, [](const auto& connection) { return connection->over(); });
 }
 
@@ -198,6 +205,58 @@ void NetworkWorld::end_all() {
     if (!connection->over()) connection->reset();
   }
   settle();
+}
+
+// At the end: whoever goes on from a checkpoint comes to the end of the log, and of readers with
+// epochs the highest one is left.
+void NetworkWorld::drain_readers() {
+  for (uint32_t i = 0; i < hub_->partition_count() && result_.violation.empty(); ++i) {
+    read_to_end(i);
+    std::vector<ConnectionNumber> readers;
+    for (const int64_t epoch : {1, 2, 1}) {
+      readers.push_back(start_reader(i, /*from_start=*/false, epoch, /*idle=*/false));
+      settle();
+    }
+    if (reading(readers[0]) || !reading(readers[1]) || reading(readers[2])) {
+      fail(fmt::format("the wrong receiver has partition {}", i));
+    }
+    end_all();
+  }
+}
+
+void NetworkWorld::read_to_end(uint32_t partition) {
+  const auto number = start_reader(partition, chance(2), std::nullopt, /*idle=*/false);
+  settle();
+  AmqpReader* reader = reading(number);
+  if (reader == nullptr) return fail(fmt::format("nobody may read partition {}", partition));
+  const auto behind = [&] {
+    return std::max(reader->next(), events_.first(partition)) < events_.end(partition);
+  };
+  for (uint64_t before = UINT64_MAX; behind() && before != reader->next();) {
+    before = reader->next();
+    reader->take_more();
+    settle();
+    reader = reading(number);
+    if (reader == nullptr) return fail(fmt::format("a reader of partition {} lost it", partition));
+  }
+  reader->take_more();
+  settle();
+  // It waits there, and one more event comes.
+  hub::NewEvent event;
+  amqp::write_data(std::to_string(events_.sent(new_connection())), event.sections);
+  hub_->partition(partition).events().append(std::move(event), [](const Status&) {});
+  settle();
+  reader = reading(number);
+  if (reader == nullptr || behind()) {
+    fail(fmt::format("a reader of partition {} does not come to its end", partition));
+  }
+}
+
+NetworkWorld::AmqpReader* NetworkWorld::reading(ConnectionNumber number) const {
+  for (const auto& [connection, reader] : readers_) {
+    if (connection->number() == number) return reader->reading() ? reader : nullptr;
+  }
+  return nullptr;
 }
 
 std::set<uint32_t> NetworkWorld::drain() {
@@ -234,8 +293,10 @@ std::set<uint32_t> NetworkWorld::drain() {
     }
     end_all();
   }
-  expect(events_.read(*hub_, /*again=*/false));
   expect(events_.finished());
+  drain_readers();
+  result_.events = events_.read_count();
+  result_.trimmed = events_.trimmed_count();
   return drained;
 }
 

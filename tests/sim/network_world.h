@@ -3,6 +3,7 @@
 // held against the model.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -26,6 +27,7 @@ class NetworkWorld final : public World {
  private:
   class MqttDevice;
   class AmqpBackEnd;
+  class AmqpReader;
   class RestBackEnd;
 
   // A device's persistent session, as far as answers tell.
@@ -44,6 +46,7 @@ class NetworkWorld final : public World {
 
   void hub_started() override;
   void hub_stopping() override;
+  void hub_ran() override { expect(events_.read(*hub_, /*again=*/false)); }
   void act() override;
   void run_some() override;
   void settle() override;
@@ -60,10 +63,17 @@ class NetworkWorld final : public World {
   void remove_dead();
   void end_all();
   std::optional<uint32_t> silent_connection() const;
+  void drain_readers();
+  void read_to_end(uint32_t partition);
+  // The reader of this connection; null if it may not read, or no more.
+  AmqpReader* reading(ConnectionNumber number) const;
 
   // network_clients.cc: who connects, and what they share.
   void open_device();
   void open_back_end();
+  void open_reader();
+  ConnectionNumber start_reader(uint32_t partition, bool from_start, std::optional<int64_t> epoch,
+                                bool idle);
   void open_hostile();
   Connection& connect_device(uint32_t device, bool clean);
   std::string policy_token(const std::string& policy, Duration life);
@@ -83,8 +93,10 @@ class NetworkWorld final : public World {
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<SessionRecord> sessions_;
   EventOracle events_;
+  std::map<uint32_t, uint64_t> checkpoints_;  // The last sequence number that a reader noted.
   // Connections of devices, for as long as the hub may act upon them.
   std::vector<std::pair<Connection*, MqttDevice*>> devices_;
+  std::vector<std::pair<Connection*, AmqpReader*>> readers_;
   std::optional<hub::DeviceView> hostile_;
   const bool big_bodies_;
 };

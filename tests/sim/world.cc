@@ -14,7 +14,11 @@ constexpr uint64_t kFnvOffset = 0xcbf29ce484222325ULL;
 constexpr uint64_t kFnvPrime = 0x100000001b3ULL;
 
 // Locks run out whenever the clock jumps; no record may be dropped for being offered too often.
-const hub::HubOptions kHubOptions{.feedback = {.delivery_count_max = 100}};
+// Logs are short, and so is what is kept of them in memory: they are trimmed and read from the
+// store.
+const hub::HubOptions kHubOptions{
+    .feedback = {.delivery_count_max = 100},
+    .events = {.log_bytes_max = 4ULL << 20U, .tail_cache_bytes = 64ULL << 10U}};
 
 }  // namespace
 
@@ -87,7 +91,9 @@ void World::crash(bool power) {
 
 bool World::run_hub(ManualLoop& loop) {
   ++step_;
-  return loop.run_one();
+  const bool ran = loop.run_one();
+  if (ran) hub_ran();
+  return ran;
 }
 
 void World::step() {

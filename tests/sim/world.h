@@ -38,6 +38,8 @@ struct RunResult {
   uint64_t messages = 0;
   uint64_t deliveries = 0;
   uint64_t crashes = 0;
+  uint64_t events = 0;   // That readers were given.
+  uint64_t trimmed = 0;  // Events that retention removed.
 };
 
 class World {
@@ -63,6 +65,8 @@ class World {
   // that is there must come out.
   virtual void hub_started() {}
   virtual void hub_stopping() = 0;
+  // After each of its tasks.
+  virtual void hub_ran() = 0;
   virtual void act() = 0;
   virtual void run_some() = 0;
   virtual void settle() = 0;

@@ -112,6 +112,24 @@ TEST(EmbeddedFaultTest, EachOperationFailsOnceWithARetryableError) {
   sweep(false, retryable, 5);
 }
 
+TEST(EmbeddedFaultTest, ADiskThatIsNearlyFullIsSaidBeforeItIsFull) {
+  const ScratchDirectory directory;
+  const auto disk = std::make_shared<FaultFileSystem>();
+  ScratchStore store(directory / "store");
+  const uint64_t needed = EmbeddedStore::kReservedMemtables * store.options().memtable_bytes;
+  disk->set_free_space(needed - 1);
+  ASSERT_TRUE(store.open(disk));
+  EXPECT_FALSE(store->has_room());
+  EXPECT_TRUE(store.put("what cannot be refused", "is written"));
+  disk->set_free_space(needed);
+  EXPECT_TRUE(store.put("looks", "again"));
+  EXPECT_TRUE(store->has_room());
+  disk->set_free_space(0);
+  EXPECT_TRUE(store.put("looks", "once more"));
+  EXPECT_FALSE(store->has_room());
+  EXPECT_TRUE(store->state(0));
+}
+
 class BitFlipTest : public ::testing::Test {
  protected:
   std::string path(const std::string& name) const { return directory_ / name; }

@@ -22,6 +22,7 @@ EmbeddedStore::EmbeddedStore(std::unique_ptr<RecoveredStore> parts, const Embedd
                              const Clock& clock)
     : path_(options.path),
       sync_(!options.unsafe_no_sync),
+      reserved_bytes_(kReservedMemtables * options.memtable_bytes),
       clock_(clock),
       parts_(std::move(parts)),
       health_(*parts_->health),
@@ -31,6 +32,7 @@ EmbeddedStore::EmbeddedStore(std::unique_ptr<RecoveredStore> parts, const Embedd
       work_(std::make_shared<std::condition_variable>()),
       loops_(partition_count_, nullptr),
       sequences_(parts_->sequences) {
+  look_at_room();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -125,6 +127,7 @@ Status EmbeddedStore::close() {
 void EmbeddedStore::run() {
   std::vector<Commit> taken;
   while (take(taken)) {
+    look_at_room();
     for (size_t begin = 0; begin < taken.size();) {
       size_t end = begin;
       for (size_t bytes = 0; end < taken.size() && end - begin < kGroupBatchesMax; ++end) {
@@ -141,16 +144,12 @@ void EmbeddedStore::run() {
   save_mark();
 }
 
-// Waits for commits and takes all of them. Takes none when there were none for a while and the mark
-// is behind. False once the store is closing and everything has been answered.
+// Waits for commits and takes all of them. Takes none when there were none for a while. False once
+// the store is closing and everything has been answered.
 bool EmbeddedStore::take(std::vector<Commit>& taken) {
   std::unique_lock lock(mutex_);
   const auto has_work = [this] { return !queue_.empty() || closing_; };
-  if (batches_since_mark_ == 0) {
-    work_->wait(lock, has_work);
-  } else if (!work_->wait_for(lock, kMarkInterval, has_work)) {
-    return true;
-  }
+  if (!work_->wait_for(lock, kMarkInterval, has_work)) return true;
   if (queue_.empty()) {
     drained_ = true;
     return false;
@@ -210,6 +209,14 @@ void EmbeddedStore::answer(std::span<Commit> group, const Status& status) {
       for (Done& done : dones) done(status);
     });
   }
+}
+
+void EmbeddedStore::look_at_room() {
+  const auto free = parts_->files->free_bytes(path_);
+  if (!free) return;  // Nothing is known; writing will tell.
+  const bool room = *free >= reserved_bytes_;
+  if (room_.exchange(room, std::memory_order_relaxed) == room) return;
+  health_.room_changed(room, *free, reserved_bytes_);
 }
 
 bool EmbeddedStore::mark_is_due() const {

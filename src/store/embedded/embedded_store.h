@@ -2,6 +2,7 @@
 // is on the disk, what recovery does and what it refuses.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -51,6 +52,10 @@ class EmbeddedStore final : public Store {
   // The high-water mark on the disk lags the acknowledged batches by no more than about this.
   static constexpr Duration kMarkInterval = std::chrono::seconds(1);
   static constexpr uint64_t kMarkBatchesMax = 100'000;
+  // Free space under which has_room() is false: RocksDB writes each memtable twice, to its log and
+  // to a table, and may have four of them to write. It is looked at before each group and once a
+  // kMarkInterval.
+  static constexpr uint64_t kReservedMemtables = 8;
 
   // Opens or creates a store and recovers it. Every error says in its text what to do:
   //   kStoreInUse    another process has the store open
@@ -81,6 +86,7 @@ class EmbeddedStore final : public Store {
                   const Visitor& visit) override;
   Result<std::optional<Record>> last_log_record(PartitionId partition) override;
   Status state(PartitionId partition) const override;
+  bool has_room() const override { return room_.load(std::memory_order_relaxed); }
 
   // How many batches of the partition have become durable since the store was created. Any thread.
   uint64_t sequence(PartitionId partition) const;
@@ -105,15 +111,19 @@ class EmbeddedStore final : public Store {
   void write_group(std::span<Commit> group);
   Status write_batches(std::span<Commit> group);
   void answer(std::span<Commit> group, const Status& status);
+  void look_at_room();
   bool mark_is_due() const;
   void save_mark();
 
   const std::string path_;
   const bool sync_;
+  const uint64_t reserved_bytes_;
   const Clock& clock_;
   const std::unique_ptr<RecoveredStore> parts_;  // Lock, files and database.
   Health& health_;
   const uint32_t partition_count_;
+
+  std::atomic<bool> room_{true};  // Written by the commit thread.
 
   // Used by the commit thread only.
   Instant marked_at_;

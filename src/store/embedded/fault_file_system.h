@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace linarite::store {
@@ -39,6 +40,18 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     const std::lock_guard lock(mutex_);
     hold_log_syncs_ = hold;
     let_go_.notify_all();
+  }
+  // What the disk says is free; nothing stands for the truth.
+  void set_free_space(std::optional<uint64_t> bytes) {
+    const std::lock_guard lock(mutex_);
+    free_space_ = bytes;
+  }
+  rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options,
+                                 uint64_t* free, rocksdb::IODebugContext* debug) override {
+    const std::lock_guard lock(mutex_);
+    if (!free_space_) return target()->GetFreeSpace(path, options, free, debug);
+    *free = *free_space_;
+    return rocksdb::IOStatus::OK();
   }
   void heal() { fail_at(0, false, rocksdb::IOStatus::OK()); }
   uint64_t operation_count() const {
@@ -121,6 +134,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   uint64_t fail_from_ = 0;
   uint64_t fail_to_ = 0;
   bool hold_log_syncs_ = false;
+  std::optional<uint64_t> free_space_;
   rocksdb::IOStatus failure_;
   rocksdb::IOStatus next_log_sync_;
   std::map<std::string, uint64_t> synced_;  // How much of each file a power cut leaves.

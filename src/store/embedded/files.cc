@@ -133,6 +133,14 @@ Status Files::read_blocks(const std::string& path, size_t block_size,
   return to_status(status);
 }
 
+Result<uint64_t> Files::free_bytes(const std::string& directory) const {
+  uint64_t free = 0;
+  const Status asked =
+      to_status(file_system_->GetFreeSpace(directory, IOOptions(), &free, nullptr));
+  if (!asked) return std::unexpected(asked.error());
+  return free;
+}
+
 Status Files::write_synced(const std::string& path, ByteView bytes) {
   std::unique_ptr<rocksdb::FSWritableFile> file;
   IOStatus status = file_system_->NewWritableFile(path, FileOptions(), &file, nullptr);

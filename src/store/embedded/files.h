@@ -58,6 +58,9 @@ class Files {
   // How long the quickest of a few small synced writes takes, with a file that is removed again.
   Result<Duration> measure_sync(const std::string& directory, const Clock& clock);
 
+  // What this process may still write to the file system of the directory.
+  Result<uint64_t> free_bytes(const std::string& directory) const;
+
   const std::shared_ptr<rocksdb::FileSystem>& file_system() const { return file_system_; }
 
  private:

@@ -280,6 +280,16 @@ std::optional<Error> Health::failure() const {
   return failure_;
 }
 
+void Health::room_changed(bool room, uint64_t free_bytes, uint64_t reserved_bytes) {
+  if (room) {
+    logger_.info("the disk has room again", {{"free_bytes", std::to_string(free_bytes)}});
+  } else {
+    logger_.error("the disk is nearly full: new messages are refused until there is room",
+                  {{"free_bytes", std::to_string(free_bytes)},
+                   {"needed_bytes", std::to_string(reserved_bytes)}});
+  }
+}
+
 Result<std::unique_ptr<RecoveredStore>> recover(const EmbeddedOptions& options, const Clock& clock,
                                                 Logger& logger,
                                                 std::shared_ptr<rocksdb::FileSystem> file_system) {

@@ -22,6 +22,8 @@ class Health {
   explicit Health(Logger& logger) : logger_(logger) {}
   void fail(const Error& error);
   std::optional<Error> failure() const;
+  // Says so in the log.
+  void room_changed(bool room, uint64_t free_bytes, uint64_t reserved_bytes);
 
  private:
   Logger& logger_;

@@ -27,6 +27,7 @@ class MemoryStore final : public Store {
                   const Visitor& visit) override;
   Result<std::optional<Record>> last_log_record(PartitionId partition) override;
   Status state(PartitionId partition) const override;
+  bool has_room() const override { return has_room_; }
 
   // Faults. Only while all partitions are used from one thread, and outside of scan().
 
@@ -38,6 +39,7 @@ class MemoryStore final : public Store {
   // The next sync fails with `error`: its commits fail with it, and all later ones with
   // kStoreReadOnly, on all partitions, as if they shared one disk.
   void fail_next_sync(Error error);
+  void set_room(bool room) { has_room_ = room; }
   // What a power cut and a restart do. Commits under way are forgotten, unanswered. Of those of
   // them that were not durable, or whose sync failed, the first few of each partition survive: a
   // number drawn from `survivors`, or none without it. The partitions take writes again and must be
@@ -53,6 +55,7 @@ class MemoryStore final : public Store {
   // Shared with the tasks on the loops, which may outlive a crash or the store.
   std::vector<std::shared_ptr<Partition>> partitions_;
   bool holding_ = false;
+  bool has_room_ = true;
 };
 
 }  // namespace linarite::store

@@ -217,6 +217,19 @@ std::string format_stream_item(const json::value& item, OutputForm form) {
   return out + "\n";
 }
 
+std::string printable(std::string_view bytes) {
+  if (is_utf8(bytes)) return std::string(bytes);
+  std::string out;
+  for (const char c : bytes) {
+    if (static_cast<unsigned char>(c) < 0x80) {
+      out += c;
+    } else {
+      out += "\xEF\xBF\xBD";
+    }
+  }
+  return out;
+}
+
 std::string one_line(std::string_view text) { return without_control_characters(text); }
 
 }  // namespace linarite::cli

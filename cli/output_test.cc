@@ -77,5 +77,10 @@ TEST(Output, Forms) {
   EXPECT_EQ(parse_output_form("yaml"), std::nullopt);
 }
 
+TEST(Output, BytesThatAreNoTextArePrintable) {
+  EXPECT_EQ(printable("gr\xC3\xBCn"), "gr\xC3\xBCn");
+  EXPECT_EQ(printable("a\xFF\xC3z"), "a\xEF\xBF\xBD\xEF\xBF\xBDz");
+}
+
 }  // namespace
 }  // namespace linarite::cli

@@ -30,6 +30,8 @@ class Service {
     return std::get_if<shared_access_key>(&identity_.credential);
   }
   WallTime hub_time() const;
+  // Makes tokens from a key, for the hub's time. May outlive the service, but not the clock.
+  token_provider tokens_of(shared_access_key key) const;
 
   // What `use` returns, or the reason of the exception that it throws. `use` may be called a second
   // time: when the hub refuses the token and its clock shows that the token was made for another

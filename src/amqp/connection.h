@@ -229,6 +229,7 @@ class Connection {
     ReceiverSettleMode rcv_settle_mode = ReceiverSettleMode::kFirst;
     uint64_t max_message_size = 0;  // 0: the connection's limit.
     Value properties{};
+    std::vector<std::string> offered_capabilities{};
   };
   void accept_link(LinkId link, const Acceptance& acceptance);
   // Attaches with a null terminus and detaches with the error (2.6.3).
@@ -254,6 +255,9 @@ class Connection {
   // kDeliveryTagMax or a link that is not attached.
   Result<uint32_t> send(LinkId link, ByteView tag, ByteView payload, bool settled = false,
                         uint32_t message_format = 0);
+  // As sender: whether send() would write the start of a message now, instead of failing or keeping
+  // all of it until the peer opens the session's window. CreditChanged tells when that opened.
+  bool can_send(LinkId link) const;
   // As sender: gives the rest of the credit back to a peer that asked to drain.
   void drained(LinkId link);
   // Bytes of messages that wait for the peer to open a session window.
@@ -326,6 +330,7 @@ class Connection {
   void write_link_flow(Link& link, bool echo);
   bool write_transfers(Session& session, Sending& sending);
   void flush_waiting(Session& session);
+  void tell_window_open(const Session& session);
   void add_disposition(const Session& session, Role role, uint32_t delivery_id,
                        const DeliveryState& state, bool settled);
   void flush_disposition();

@@ -285,6 +285,7 @@ void Connection::accept_link(LinkId id, const Acceptance& acceptance) {
   if (link->role == Role::kSender) attach.initial_delivery_count = link->delivery_count;
   attach.max_message_size = link->message_size_max;
   attach.properties = acceptance.properties;
+  attach.offered_capabilities = acceptance.offered_capabilities;
   write_frame(link->session->local_channel, attach);
 }
 

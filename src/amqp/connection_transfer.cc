@@ -155,6 +155,7 @@ void Connection::on_flow(Session& session, const ValueView& list) {
   Flow flow;
   if (!decode(list, flow)) return fail_connection(condition::kDecodeError, "malformed flow");
   // 2.5.6: without next-incoming-id the peer has not yet seen our begin.
+  const bool was_shut = session.remote_incoming_window == 0 || !session.waiting.empty();
   session.remote_incoming_window =
       remaining_window(flow.next_incoming_id.value_or(session.first_outgoing_id),
                        flow.incoming_window, session.next_outgoing_id);
@@ -164,6 +165,20 @@ void Connection::on_flow(Session& session, const ValueView& list) {
     write_session_flow(session);
   }
   if (!session.waiting.empty()) flush_waiting(session);
+  if (was_shut && session.remote_incoming_window > 0 && session.waiting.empty()) {
+    tell_window_open(session);
+  }
+}
+
+// Links of the session may have stopped, though nothing of theirs waited.
+void Connection::tell_window_open(const Session& session) {
+  for (const Link* link : session.by_local_handle) {
+    if (link == nullptr || link->role != Role::kSender || link->state != Link::State::kAttached ||
+        link->credit == 0) {
+      continue;
+    }
+    emit(CreditChanged{link->id, link->credit, link->drain});
+  }
 }
 
 void Connection::on_link_flow(Session& session, const Flow& flow) {
@@ -345,6 +360,17 @@ Result<uint32_t> Connection::send(LinkId id, ByteView tag, ByteView payload, boo
     session.waiting.push_back(std::move(waiting));
   }
   return delivery_id;
+}
+
+bool Connection::can_send(LinkId id) const {
+  const Link* link = find(id);
+  if (link == nullptr || link->state != Link::State::kAttached || link->role != Role::kSender ||
+      stage_ != Stage::kOpened || link->credit == 0) {
+    return false;
+  }
+  const Session& session = *link->session;
+  return session.remote_incoming_window > 0 && session.waiting.empty() &&
+         session.outgoing.size() < options_.unsettled_max;
 }
 
 // Writes frames until the message is out (true) or the peer's session window is used up (false).

@@ -7,21 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "gateway/amqp_c2d_link.h"
 #include "gateway/amqp_error.h"
-#include "gateway/amqp_feedback_link.h"
-#include "wire/address.h"
 
 namespace linarite::gateway {
 namespace {
 
-// The address that the peer wants to use is in the terminus on our side.
-std::optional<std::string> address_of(const amqp::Attach& attach) {
-  if (attach.role == amqp::Role::kSender) {
-    return attach.target ? attach.target->address : std::nullopt;
-  }
-  return attach.source ? attach.source->address : std::nullopt;
-}
+// Above it nothing is read from the peer.
+constexpr size_t kUnsentMax = 2 * net::Stream::kUnsentHigh;
 
 // A password in clear is taken only where nobody else can read it.
 bool is_private(const net::PeerInfo& peer) {
@@ -41,7 +33,13 @@ AmqpConnection::AmqpConnection(const Context& context, net::Stream& stream)
             .metrics = context.metrics,
             .loop = stream.loop(),
             .flush = [this] { flush_soon(); },
-            .claims_changed = [this] { claims_changed_ = true; }},
+            .claims_changed = [this] { claims_changed_ = true; },
+            .unsent = [this] { return unsent(); },
+            .want_room = [this] { room_wanted_ = true; },
+            .answer = [this](amqp::LinkId link,
+                             std::optional<amqp::Error> refusal) { answer(link, refusal); },
+            .detach = [this](amqp::LinkId link,
+                             amqp::Error error) { detach(link, std::move(error)); }},
       cbs_(peer_),
       claim_deadline_(now() + context.options.claim_time_out),
       recheck_(now() + context.options.recheck_interval) {
@@ -63,8 +61,23 @@ void AmqpConnection::on_bytes(ByteView bytes) {
 }
 
 void AmqpConnection::on_writable() {
-  if (!std::exchange(paused_, false)) return;
-  stream_.resume_reading();
+  if (std::exchange(paused_, false)) stream_.resume_reading();
+  tell_room();
+}
+
+size_t AmqpConnection::unsent() {
+  return engine_.output().size() + engine_.waiting_bytes() + stream_.unsent();
+}
+
+// A turn of its own for those that want to write: others have theirs in between.
+void AmqpConnection::tell_room() {
+  if (!room_wanted_ || stream_.unsent() > net::Stream::kUnsentHigh) return;
+  room_wanted_ = false;
+  loop().post([this, alive = std::weak_ptr<const bool>(alive_)] {
+    if (alive.expired()) return;
+    for (const auto& link : links_) link.second->on_writable();
+    flush();
+  });
 }
 
 void AmqpConnection::on_closed(net::CloseReason /*reason*/) {
@@ -112,83 +125,6 @@ void AmqpConnection::on(const amqp::SaslReceived& event) {
 void AmqpConnection::on(const amqp::Opened& event) {
   context_.log.debug("AMQP connection opened",
                      {{"peer", stream_.peer().address}, {"container", event.open->container_id}});
-}
-
-void AmqpConnection::on(const amqp::LinkRequested& event) {
-  auto link = make_link(event);
-  if (link) return accept(event, *std::move(link));
-  context_.metrics.links_refused.Increment();
-  engine_.refuse_link(event.link, amqp_error(link.error(), context_.hub));
-  if (link.error().code == ErrorCode::kIotHubUnauthorizedAccess && claims_.empty()) {
-    close(link.error());
-  }
-}
-
-Result<std::unique_ptr<AmqpLink>> AmqpConnection::make_link(const amqp::LinkRequested& request) {
-  const amqp::Attach& attach = *request.attach;
-  if (attach.target && attach.target->coordinator) {
-    return fail(ErrorCode::kNotImplemented, "there are no transactions");
-  }
-  const bool peer_sends = attach.role == amqp::Role::kSender;
-  const auto kind = wire::classify_address(address_of(attach).value_or("")).kind;
-  if (kind == wire::AddressKind::kCbs) return make_cbs_link(request);
-  if (claims_.empty()) return fail(ErrorCode::kIotHubUnauthorizedAccess, "no token was put");
-  if (kind == wire::AddressKind::kDevicebound && peer_sends) {
-    const AmqpRight right = AmqpC2dLink::needed_right();
-    if (auto status = claims_.allow(right.action, right.resource); !status) {
-      return std::unexpected(status.error());
-    }
-    return std::make_unique<AmqpC2dLink>(peer_, request.link);
-  }
-  if (kind == wire::AddressKind::kFeedback && !peer_sends) {
-    const AmqpRight right = AmqpFeedbackLink::needed_right();
-    if (auto status = claims_.allow(right.action, right.resource); !status) {
-      return std::unexpected(status.error());
-    }
-    return std::make_unique<AmqpFeedbackLink>(
-        peer_, request.link, attach.snd_settle_mode == amqp::SenderSettleMode::kSettled);
-  }
-  const bool known = kind != wire::AddressKind::kUnknown &&
-                     kind != wire::AddressKind::kDevicebound &&
-                     kind != wire::AddressKind::kFeedback;
-  return fail(
-      ErrorCode::kAmqpAddressNotFound,
-      known ? "this version does not serve this address over AMQP" : "the address does not exist");
-}
-
-Result<std::unique_ptr<AmqpLink>> AmqpConnection::make_cbs_link(
-    const amqp::LinkRequested& request) {
-  if (request.attach->role == amqp::Role::kReceiver) {
-    return std::make_unique<AmqpCbsReplyLink>(peer_, request.link, cbs_, *request.attach);
-  }
-  const auto give_up = [this] {
-    close({ErrorCode::kIotHubUnauthorizedAccess, "too many refused tokens"});
-  };
-  return std::make_unique<AmqpCbsRequestLink>(peer_, request.link, cbs_, give_up);
-}
-
-// Addresses and settle modes are answered as they were asked for (device-protocol 3.6).
-void AmqpConnection::accept(const amqp::LinkRequested& request, std::unique_ptr<AmqpLink> link) {
-  const amqp::Attach& attach = *request.attach;
-  engine_.accept_link(request.link, {.source = attach.source ? attach.source : amqp::Source{},
-                                     .target = attach.target ? attach.target : amqp::Target{},
-                                     .snd_settle_mode = attach.snd_settle_mode,
-                                     .rcv_settle_mode = attach.rcv_settle_mode});
-  AmqpLink& added = *links_.emplace(request.link, std::move(link)).first->second;
-  context_.metrics.links.Increment();
-  added.on_attached();
-}
-
-void AmqpConnection::on(const amqp::LinkDetached& event) { remove_link(event.link); }
-
-void AmqpConnection::remove_link(amqp::LinkId link) {
-  if (links_.erase(link) != 0) context_.metrics.links.Decrement();
-}
-
-// What the links held goes back to the hub.
-void AmqpConnection::remove_links() {
-  context_.metrics.links.Decrement(static_cast<double>(links_.size()));
-  links_.clear();
 }
 
 void AmqpConnection::on(const amqp::MessageReceived& event) {
@@ -270,11 +206,13 @@ void AmqpConnection::flush() {
     loop().cancel(std::exchange(timer_, 0));
     return stream_.close();
   }
-  // A peer that does not read what it causes is not read either.
-  if (!paused_ && stream_.unsent() > net::Stream::kUnsentHigh) {
+  // A peer that does not read what it causes is not read either. Events alone, which stop before,
+  // do not keep us from reading its outcomes.
+  if (!paused_ && stream_.unsent() > kUnsentMax) {
     paused_ = true;
     stream_.pause_reading();
   }
+  tell_room();
   arm_timer();
 }
 

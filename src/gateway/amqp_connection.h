@@ -16,6 +16,7 @@
 #include "gateway/amqp_metrics.h"
 #include "hub/hub.h"
 #include "net/stream.h"
+#include "wire/address.h"
 
 namespace linarite::gateway {
 
@@ -54,10 +55,18 @@ class AmqpConnection final : public net::StreamHandler {
   void on(const amqp::Drained& /*event*/) {}
   void on(const amqp::Closed& event);
 
+  // Which links come and go: amqp_connection_links.cc.
   // The link for what the peer wants to attach to, or why not.
   Result<std::unique_ptr<AmqpLink>> make_link(const amqp::LinkRequested& request);
   Result<std::unique_ptr<AmqpLink>> make_cbs_link(const amqp::LinkRequested& request);
-  void accept(const amqp::LinkRequested& request, std::unique_ptr<AmqpLink> link);
+  Result<std::unique_ptr<AmqpLink>> make_events_link(const amqp::LinkRequested& request,
+                                                     const wire::Address& address);
+  Status allow(const AmqpRight& right) const;
+  void refuse(const amqp::LinkRequested& request, const Error& error);
+  void add_link(const amqp::LinkRequested& request, std::unique_ptr<AmqpLink> link);
+  void answer(amqp::LinkId link, const std::optional<amqp::Error>& refusal);
+  void detach(amqp::LinkId link, amqp::Error error);
+  void remove_link_later(amqp::LinkId link);
   void remove_link(amqp::LinkId link);
   void remove_links();
 
@@ -66,6 +75,8 @@ class AmqpConnection final : public net::StreamHandler {
   void check_time();
   void close(const Error& error);
 
+  size_t unsent();
+  void tell_room();
   void flush();
   void flush_soon();
   void arm_timer();
@@ -81,6 +92,8 @@ class AmqpConnection final : public net::StreamHandler {
   AmqpPeer peer_;
   AmqpCbs cbs_;
   std::map<amqp::LinkId, std::unique_ptr<AmqpLink>> links_;
+  // Attaches that were not answered yet; the links are in links_ already.
+  std::map<amqp::LinkId, std::shared_ptr<const amqp::Attach>> requested_;
   Instant claim_deadline_;  // Until a token was accepted.
   Instant recheck_;         // When the tokens are looked at next.
   bool had_claim_ = false;
@@ -88,7 +101,8 @@ class AmqpConnection final : public net::StreamHandler {
   bool closing_ = false;  // Our close is on its way; only the engine's deadline counts any more.
   bool flush_due_ = false;
   bool paused_ = false;
-  bool ended_ = false;  // The stream was told to close.
+  bool room_wanted_ = false;  // A link waits for on_writable().
+  bool ended_ = false;        // The stream was told to close.
   TimerId timer_ = 0;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };

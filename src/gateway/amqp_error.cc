@@ -1,5 +1,9 @@
 #include "gateway/amqp_error.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 #include "wire/error_body.h"
 #include "wire/error_table.h"
 
@@ -21,6 +25,16 @@ amqp::Error make_error(const wire::ErrorRow& row, const Error& error, const hub:
 
 amqp::Error amqp_error(const Error& error, const hub::Hub& hub) {
   return make_error(wire::error_row(error.code), error, hub);
+}
+
+amqp::Error event_hub_error(const Error& error, const hub::Hub& hub) {
+  const wire::ErrorRow& row = wire::error_row(error.code);
+  std::string tracking_id = wire::make_tracking_id(hub.random(), hub.clock().wall());
+  const std::string& text = error.message.empty() ? std::string(row.text) : error.message;
+  std::string description = fmt::format("{} TrackingId:{}", text, tracking_id);
+  return {std::string(row.amqp_condition), std::move(description),
+          amqp::Value::map({amqp::Value::symbol("com.microsoft:tracking-id"),
+                            amqp::Value::string(std::move(tracking_id))})};
 }
 
 amqp::Error amqp_send_error(const Error& error, const hub::Hub& hub) {

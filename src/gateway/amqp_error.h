@@ -13,4 +13,7 @@ amqp::Error amqp_error(const Error& error, const hub::Hub& hub);
 // For the rejected outcome of a cloud-to-device message.
 amqp::Error amqp_send_error(const Error& error, const hub::Hub& hub);
 
+// For links of the Event Hubs-compatible endpoint, whose clients show the description as it is.
+amqp::Error event_hub_error(const Error& error, const hub::Hub& hub);
+
 }  // namespace linarite::gateway

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -24,6 +25,14 @@ struct AmqpPeer {
   std::function<void()> flush;
   // The tokens of the connection changed: links may have lost their right.
   std::function<void()> claims_changed;
+  // Bytes that are on their way to the peer. A link that has more than net::Stream::kUnsentHigh
+  // before it stops writing and asks, with want_room, for one call of its on_writable().
+  std::function<size_t()> unsent;
+  std::function<void()> want_room;
+  // The answer of a link that answers_later(): nothing, or why it is refused.
+  std::function<void(amqp::LinkId, std::optional<amqp::Error>)> answer;
+  // Ends an attached link from this side. It is destroyed later, not from inside the call.
+  std::function<void(amqp::LinkId, amqp::Error)> detach;
 };
 
 // The right that a link needs for as long as it is attached.
@@ -43,10 +52,17 @@ class AmqpLink {
   // Nothing for $cbs, which everybody may use.
   virtual std::optional<AmqpRight> right() const { return std::nullopt; }
 
+  // Whether the attach is answered only when the link calls AmqpPeer::answer, after on_requested().
+  virtual bool answers_later() const { return false; }
+  virtual void on_requested() {}
+  // What the answer to the attach says besides what was asked for.
+  virtual void shape(amqp::Connection::Acceptance& /*acceptance*/) const {}
+
   virtual void on_attached() {}  // The attach has been answered.
   virtual void on_message(const amqp::MessageReceived& /*message*/) {}
   virtual void on_credit(const amqp::CreditChanged& /*credit*/) {}
   virtual void on_updated(const amqp::DeliveryUpdated& /*update*/) {}
+  virtual void on_writable() {}  // There is room again, for a link that wanted it.
 
   amqp::LinkId id() const { return id_; }
 

@@ -33,6 +33,8 @@ AmqpMetrics::AmqpMetrics(prometheus::Registry& registry)
       messages_rejected(counter(registry, "linarite_amqp_c2d_rejected_total",
                                 "Cloud-to-device messages rejected over AMQP.")),
       feedback_sent(counter(registry, "linarite_amqp_feedback_sent_total",
-                            "Feedback batches sent over AMQP.")) {}
+                            "Feedback batches sent over AMQP.")),
+      events_sent(counter(registry, "linarite_amqp_events_sent_total",
+                          "Device-to-cloud events sent to receivers.")) {}
 
 }  // namespace linarite::gateway

@@ -23,6 +23,7 @@ class AmqpMetrics {
   prometheus::Counter& messages_accepted;  // Cloud to device.
   prometheus::Counter& messages_rejected;
   prometheus::Counter& feedback_sent;  // Batches.
+  prometheus::Counter& events_sent;    // Device to cloud, to all receivers together.
 };
 
 }  // namespace linarite::gateway

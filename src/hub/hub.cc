@@ -10,9 +10,11 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "hub/feedback_dispatcher.h"
 #include "hub/metrics.h"
 #include "hub/records.h"
+#include "wire/event_selector.h"
 #include "wire/sas_token.h"
 
 namespace linarite::hub {
@@ -37,7 +39,9 @@ struct Hub::State {
       : options(std::move(hub_options)),
         parts(std::move(hub_parts)),
         metrics(parts.metrics),
-        hosts(options.host_names.begin(), options.host_names.end()) {}
+        hosts(options.host_names.begin(), options.host_names.end()),
+        event_hub_name(
+            wire::event_hub_name(options.host_names.empty() ? "" : options.host_names.front())) {}
 
   // Called on the loop of kPolicyPartition.
   void set_policies(std::vector<Policy> all) {
@@ -60,9 +64,11 @@ struct Hub::State {
   const Parts parts;
   Metrics metrics;
   const std::vector<std::string_view> hosts;
+  const std::string event_hub_name;
   std::vector<std::unique_ptr<Partition>> partitions;
   std::unique_ptr<FeedbackDispatcher> dispatcher;
   EventWatches event_watches{parts.loops};
+  EventReceivers event_receivers{parts.loops, parts.store.partition_count(), metrics};
   WallTime created_at;  // Set once, before open() is answered.
   std::atomic<ReceiverId> last_receiver{0};
 
@@ -197,6 +203,7 @@ const HubOptions& Hub::options() const { return state_->options; }
 const Clock& Hub::clock() const { return state_->parts.loops[0]->clock(); }
 Random& Hub::random() const { return state_->parts.random; }
 size_t Hub::partition_count() const { return state_->partitions.size(); }
+const std::string& Hub::event_hub_name() const { return state_->event_hub_name; }
 WallTime Hub::created_at() const { return state_->created_at; }
 const PolicySet* Hub::policies() const { return state_->policies.load(std::memory_order_acquire); }
 
@@ -422,6 +429,27 @@ EventWatchId Hub::watch_events(uint32_t partition, Loop& loop, std::function<voi
 }
 
 void Hub::unwatch_events(EventWatchId watch) { state_->event_watches.close(watch); }
+
+const std::string* Hub::consumer_group(std::string_view name) const {
+  static const std::string kDefault(kDefaultConsumerGroup);
+  if (equal_ignoring_case(name, kDefault)) return &kDefault;
+  const auto& groups = state_->options.events.consumer_groups;
+  const auto found = std::ranges::find_if(
+      groups, [name](const std::string& group) { return equal_ignoring_case(group, name); });
+  return found == groups.end() ? nullptr : &*found;
+}
+
+EventReceiverId Hub::open_event_receiver(EventReceiverRequest request, Loop& loop,
+                                         std::function<void(Error)> on_displaced,
+                                         Reply<Result<uint64_t>> start) {
+  Partition& from = partition(request.partition);
+  return state_->event_receivers.open(from, std::move(request), loop, std::move(on_displaced),
+                                      std::move(start));
+}
+
+void Hub::close_event_receiver(EventReceiverId receiver) {
+  state_->event_receivers.close(receiver);
+}
 
 // A receiver's id holds the index of its loop, so that closing it finds its entry without a lock.
 Hub::ReceiverId Hub::open_feedback_receiver(Loop& loop,

@@ -16,6 +16,7 @@
 #include "base/loop.h"
 #include "base/random.h"
 #include "hub/event_block.h"
+#include "hub/event_receivers.h"
 #include "hub/event_watches.h"
 #include "hub/feedback.h"
 #include "hub/identity.h"
@@ -65,6 +66,8 @@ class Hub {
   Loop& loop_of(std::string_view device_id) const { return partition_of(device_id).loop(); }
   Partition& partition(uint32_t number) const;
   size_t partition_count() const;
+  // The entity under which Event Hubs clients find the hub's events.
+  const std::string& event_hub_name() const;
   // When the hub's store was first used. After open().
   WallTime created_at() const;
 
@@ -110,6 +113,14 @@ class Hub {
   // Watch and unwatch on that loop, which must be one of the hub's.
   EventWatchId watch_events(uint32_t partition, Loop& loop, std::function<void()> on_more);
   void unwatch_events(EventWatchId watch);
+  // The hub's consumer group of this name, whose case does not matter; null if there is none.
+  const std::string* consumer_group(std::string_view name) const;
+  // A receiver, as long as the rules of EventReceivers allow it; `partition` is one of the hub's.
+  // Open and close it on its loop, which must be one of the hub's.
+  EventReceiverId open_event_receiver(EventReceiverRequest request, Loop& loop,
+                                      std::function<void(Error)> on_displaced,
+                                      Reply<Result<uint64_t>> start);
+  void close_event_receiver(EventReceiverId receiver);
 
   // --- Feedback. Receivers compete; each batch goes to one of them.
 

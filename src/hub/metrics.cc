@@ -41,6 +41,12 @@ Metrics::Metrics(prometheus::Registry& r)
                              "Device-to-cloud events that were not logged.")),
       events_trimmed(counter(r, "linarite_events_trimmed_total",
                              "Device-to-cloud events removed when their retention ended.")),
+      event_receivers(gauge(r, "linarite_event_receivers", "Attached receivers of events.")),
+      event_receivers_displaced(counter(r, "linarite_event_receivers_displaced_total",
+                                        "Receivers of events disconnected by one with an epoch.")),
+      event_receivers_refused(
+          counter(r, "linarite_event_receivers_refused_total",
+                  "Receivers of events refused: too many, or one with a higher epoch was there.")),
       authentication_failures(
           counter(r, "linarite_authentication_failures_total", "Tokens that were refused.")),
       commit_backlog_bytes(

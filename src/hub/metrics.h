@@ -30,6 +30,9 @@ struct Metrics {
   prometheus::Counter& events_appended;  // Durably.
   prometheus::Counter& events_refused;
   prometheus::Counter& events_trimmed;
+  prometheus::Gauge& event_receivers;  // Admitted, over all consumer groups.
+  prometheus::Counter& event_receivers_displaced;
+  prometheus::Counter& event_receivers_refused;
   prometheus::Counter& authentication_failures;
   prometheus::Gauge& commit_backlog_bytes;
   prometheus::Counter& store_failures;

@@ -1,11 +1,38 @@
 #include "hub/options.h"
 
+#include <algorithm>
+
+#include "base/text.h"
+
 namespace linarite::hub {
 namespace {
 
 template <class T>
 bool within(T value, T low, T high) {
   return low <= value && value <= high;
+}
+
+Status check_consumer_groups(const std::vector<std::string>& groups) {
+  const auto invalid = [](const char* text) { return fail(ErrorCode::kArgumentInvalid, text); };
+  if (groups.size() >= kConsumerGroupsMax) {
+    return invalid("hub.consumer_groups: at most 19 besides $Default");
+  }
+  std::vector<std::string> names;
+  for (const std::string& group : groups) {
+    const bool allowed = std::ranges::all_of(group, [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             c == '-' || c == '.' || c == '_';
+    });
+    if (group.empty() || group.size() > kConsumerGroupNameSizeMax || !allowed) {
+      return invalid("hub.consumer_groups: names have 1 to 50 letters, digits, -, . and _");
+    }
+    names.push_back(ascii_lower(group));
+  }
+  std::ranges::sort(names);
+  if (std::ranges::adjacent_find(names) != names.end()) {
+    return invalid("hub.consumer_groups: a name comes twice");
+  }
+  return {};
 }
 
 }  // namespace
@@ -46,6 +73,7 @@ Status HubOptions::check() const {
   if (events.log_bytes_max < (4U << 20U)) {
     return invalid("hub.event_log_bytes_max must be at least 4194304");
   }
+  if (Status groups = check_consumer_groups(events.consumer_groups); !groups) return groups;
   if (commit_backlog_bytes_max < (1U << 20U)) {
     return invalid("hub.commit_backlog_bytes_max must be at least 1048576");
   }

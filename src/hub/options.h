@@ -36,8 +36,15 @@ struct FeedbackOptions {
   bool batched = false;
 };
 
+inline constexpr const char* kDefaultConsumerGroup = "$Default";
+inline constexpr size_t kConsumerGroupsMax = 20;  // With $Default.
+inline constexpr size_t kConsumerGroupNameSizeMax = 50;
+
 // Device-to-cloud events (service-protocol 4.11).
 struct EventOptions {
+  // Besides $Default, which always exists: letters, digits, '-', '.' and '_', different also
+  // without regard to case.
+  std::vector<std::string> consumer_groups;
   Duration retention = hours(24);           // 1 to 7 days.
   uint64_t log_bytes_max = 1ULL << 30U;     // Of one partition's retained events; at least 4 MiB.
   uint64_t tail_cache_bytes = 4ULL << 20U;  // Of the last events kept in memory, per partition.

@@ -17,6 +17,7 @@ Rights sufficient_rights(Action action) {
       return (Right::kRegistryRead | Right::kRegistryWrite) | kService;
     case Action::kSendMessage:
     case Action::kReceiveFeedback:
+    case Action::kReceiveEvents:
     case Action::kPurgeQueue:
       return kService;
     case Action::kConnectDevice:

@@ -39,13 +39,14 @@ enum class Action : uint8_t {
   kReadServiceStatistics,
   kSendMessage,  // Cloud to device.
   kReceiveFeedback,
+  kReceiveEvents,  // Device to cloud; also what there is to receive.
   kPurgeQueue,
   kConnectDevice,  // Be the device: connect, receive, settle.
 };
-inline constexpr Action kActions[] = {Action::kReadIdentity,         Action::kWriteIdentity,
-                                      Action::kReadDeviceStatistics, Action::kReadServiceStatistics,
-                                      Action::kSendMessage,          Action::kReceiveFeedback,
-                                      Action::kPurgeQueue,           Action::kConnectDevice};
+inline constexpr Action kActions[] = {
+    Action::kReadIdentity,          Action::kWriteIdentity, Action::kReadDeviceStatistics,
+    Action::kReadServiceStatistics, Action::kSendMessage,   Action::kReceiveFeedback,
+    Action::kReceiveEvents,         Action::kPurgeQueue,    Action::kConnectDevice};
 
 // What the action is done to: the path segments below the host that a token's audience is compared
 // with, for example {"devices", "d1"}.
@@ -57,6 +58,8 @@ struct Resource {
   static Resource devices() { return {{"devices"}}; }
   static Resource c2d_sender() { return {{"messages", "devicebound"}}; }
   static Resource feedback() { return {{"messages", "servicebound", "feedback"}}; }
+  // Below the name of the Event Hubs-compatible entity, and the old address of events.
+  static Resource events(std::vector<std::string> segments) { return {std::move(segments)}; }
   static Resource device_statistics() { return {{"statistics", "devices"}}; }
   static Resource service_statistics() { return {{"statistics", "service"}}; }
 };

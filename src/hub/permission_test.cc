@@ -49,6 +49,8 @@ Resource resource_of(Action action) {
       return Resource::c2d_sender();
     case Action::kReceiveFeedback:
       return Resource::feedback();
+    case Action::kReceiveEvents:
+      return Resource::events({"hub", "ConsumerGroups", "$Default", "Partitions", "0"});
   }
   return {};
 }
@@ -62,7 +64,7 @@ const std::map<std::string, std::set<Action>> kMatrix = {
     {"iothubowner", {std::begin(kActions), std::end(kActions)}},
     {"service",
      {Action::kReadDeviceStatistics, Action::kReadServiceStatistics, Action::kSendMessage,
-      Action::kReceiveFeedback, Action::kPurgeQueue}},
+      Action::kReceiveFeedback, Action::kReceiveEvents, Action::kPurgeQueue}},
     {"device", {Action::kConnectDevice}},
     {"registryRead",
      {Action::kReadIdentity, Action::kReadDeviceStatistics, Action::kReadServiceStatistics}},

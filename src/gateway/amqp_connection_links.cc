@@ -1,0 +1,163 @@
+// Which links of a back end may attach, and how they come and go (service-protocol 0.2, 0.3).
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+
+#include <utility>
+
+#include "gateway/amqp_c2d_link.h"
+#include "gateway/amqp_connection.h"
+#include "gateway/amqp_error.h"
+#include "gateway/amqp_events_attach.h"
+#include "gateway/amqp_events_link.h"
+#include "gateway/amqp_feedback_link.h"
+#include "wire/address.h"
+
+namespace linarite::gateway {
+namespace {
+
+// The address that the peer wants to use is in the terminus on our side.
+std::optional<std::string> address_of(const amqp::Attach& attach) {
+  if (attach.role == amqp::Role::kSender) {
+    return attach.target ? attach.target->address : std::nullopt;
+  }
+  return attach.source ? attach.source->address : std::nullopt;
+}
+
+}  // namespace
+
+void AmqpConnection::on(const amqp::LinkRequested& event) {
+  auto link = make_link(event);
+  if (link) return add_link(event, *std::move(link));
+  refuse(event, link.error());
+  if (link.error().code == ErrorCode::kIotHubUnauthorizedAccess && claims_.empty()) {
+    close(link.error());
+  }
+}
+
+Result<std::unique_ptr<AmqpLink>> AmqpConnection::make_link(const amqp::LinkRequested& request) {
+  const amqp::Attach& attach = *request.attach;
+  if (attach.target && attach.target->coordinator) {
+    return fail(ErrorCode::kNotImplemented, "there are no transactions");
+  }
+  const bool peer_sends = attach.role == amqp::Role::kSender;
+  const wire::Address address = wire::classify_address(address_of(attach).value_or(""));
+  if (address.kind == wire::AddressKind::kCbs) return make_cbs_link(request);
+  if (claims_.empty()) return fail(ErrorCode::kIotHubUnauthorizedAccess, "no token was put");
+  switch (address.kind) {
+    case wire::AddressKind::kDevicebound:
+      if (!peer_sends) break;
+      if (auto status = allow(AmqpC2dLink::needed_right()); !status) {
+        return std::unexpected(status.error());
+      }
+      return std::make_unique<AmqpC2dLink>(peer_, request.link);
+    case wire::AddressKind::kFeedback:
+      if (peer_sends) break;
+      if (auto status = allow(AmqpFeedbackLink::needed_right()); !status) {
+        return std::unexpected(status.error());
+      }
+      return std::make_unique<AmqpFeedbackLink>(
+          peer_, request.link, attach.snd_settle_mode == amqp::SenderSettleMode::kSettled);
+    case wire::AddressKind::kPartition:
+      if (peer_sends) break;
+      return make_events_link(request, address);
+    case wire::AddressKind::kUnknown:
+      break;
+    default:
+      return fail(ErrorCode::kAmqpAddressNotFound,
+                  "this version does not serve this address over AMQP");
+  }
+  return fail(ErrorCode::kAmqpAddressNotFound, "the address does not exist");
+}
+
+Status AmqpConnection::allow(const AmqpRight& right) const {
+  return claims_.allow(right.action, right.resource);
+}
+
+Result<std::unique_ptr<AmqpLink>> AmqpConnection::make_events_link(
+    const amqp::LinkRequested& request, const wire::Address& address) {
+  if (auto status = allow(events_right(address)); !status) {
+    return std::unexpected(status.error());
+  }
+  auto attach = read_events_attach(address, *request.attach, context_.hub);
+  if (!attach) return std::unexpected(attach.error());
+  return std::make_unique<AmqpEventsLink>(peer_, request.link, *std::move(attach));
+}
+
+Result<std::unique_ptr<AmqpLink>> AmqpConnection::make_cbs_link(
+    const amqp::LinkRequested& request) {
+  if (request.attach->role == amqp::Role::kReceiver) {
+    return std::make_unique<AmqpCbsReplyLink>(peer_, request.link, cbs_, *request.attach);
+  }
+  const auto give_up = [this] {
+    close({ErrorCode::kIotHubUnauthorizedAccess, "too many refused tokens"});
+  };
+  return std::make_unique<AmqpCbsRequestLink>(peer_, request.link, cbs_, give_up);
+}
+
+// Event Hubs clients show the text as it is.
+void AmqpConnection::refuse(const amqp::LinkRequested& request, const Error& error) {
+  context_.metrics.links_refused.Increment();
+  const auto kind = wire::classify_address(address_of(*request.attach).value_or("")).kind;
+  const bool event_hub =
+      kind == wire::AddressKind::kPartition || kind == wire::AddressKind::kManagement;
+  engine_.refuse_link(request.link, event_hub ? event_hub_error(error, context_.hub)
+                                              : amqp_error(error, context_.hub));
+}
+
+void AmqpConnection::add_link(const amqp::LinkRequested& request, std::unique_ptr<AmqpLink> link) {
+  AmqpLink& added = *links_.emplace(request.link, std::move(link)).first->second;
+  context_.metrics.links.Increment();
+  requested_.emplace(request.link, request.attach);
+  if (!added.answers_later()) return answer(request.link, std::nullopt);
+  added.on_requested();
+}
+
+// Addresses and settle modes are answered as they were asked for (device-protocol 3.6).
+void AmqpConnection::answer(amqp::LinkId id, const std::optional<amqp::Error>& refusal) {
+  const auto requested = requested_.find(id);
+  const auto link = links_.find(id);
+  if (requested == requested_.end() || link == links_.end()) return;
+  const amqp::Attach& attach = *requested->second;
+  if (refusal) {
+    context_.metrics.links_refused.Increment();
+    engine_.refuse_link(id, *refusal);
+    requested_.erase(requested);
+    return remove_link_later(id);
+  }
+  amqp::Connection::Acceptance acceptance{.source = attach.source ? attach.source : amqp::Source{},
+                                          .target = attach.target ? attach.target : amqp::Target{},
+                                          .snd_settle_mode = attach.snd_settle_mode,
+                                          .rcv_settle_mode = attach.rcv_settle_mode};
+  link->second->shape(acceptance);
+  engine_.accept_link(id, acceptance);
+  requested_.erase(requested);
+  link->second->on_attached();
+}
+
+void AmqpConnection::detach(amqp::LinkId link, amqp::Error error) {
+  engine_.detach(link, true, std::move(error));
+  remove_link_later(link);
+}
+
+// A link is not destroyed from inside a call of its own.
+void AmqpConnection::remove_link_later(amqp::LinkId link) {
+  loop().post([this, link, alive = std::weak_ptr<const bool>(alive_)] {
+    if (!alive.expired()) remove_link(link);
+  });
+}
+
+void AmqpConnection::on(const amqp::LinkDetached& event) { remove_link(event.link); }
+
+void AmqpConnection::remove_link(amqp::LinkId link) {
+  requested_.erase(link);
+  if (links_.erase(link) != 0) context_.metrics.links.Decrement();
+}
+
+// What the links held goes back to the hub.
+void AmqpConnection::remove_links() {
+  context_.metrics.links.Decrement(static_cast<double>(links_.size()));
+  links_.clear();
+  requested_.clear();
+}
+
+}  // namespace linarite::gateway

@@ -141,6 +141,21 @@ const std::vector<Command> kCommands = {
      Flags{kDeviceId,
            {"-w,--wait-on-msg", "End with the feedback on this message id.", &A::wait_on_message}} +
          kAnyHub},
+    {"hub monitor-events", "Print the messages of devices as they come.", monitor_events,
+     Flags{{"-d,--device-id", "Only of this device; * and ? stand for any text and character.",
+            &A::device_id},
+           {"-m,--module-id", "Only of this module; likewise.", &A::module_id},
+           {"-q,--device-query", "Not part of this version.", &A::device_query},
+           {"--cg,--consumer-group", "Consumer group; $Default if not given.", &A::consumer_group},
+           {"-e,--enqueued-time", "From when on, in milliseconds since 1970; now if not given.",
+            &A::enqueued_time},
+           {"-p,--props,--properties", "Show also: sys, app, anno, all.", &A::event_properties},
+           {"-t,--timeout", "Seconds without an event after which it ends; 0: never.", &A::timeout},
+           {"--ct,--content-type", "Content type of all payloads, whatever they say.",
+            &A::content_type},
+           {"-r,--repair", "Accepted for az's sake.", &A::repair, kSwitch},
+           {"-y,--yes", "Accepted for az's sake.", &A::yes, kSwitch}} +
+         kAnyHub},
     {"device c2d-message send", "Send a cloud-to-device message.", send_message,
      Flags{
          required(kDeviceId),
@@ -232,7 +247,7 @@ const std::vector<Command> kCommands = {
 };
 
 const std::vector<Group> kGroups = {
-    {"hub", "What 'az iot hub' is: identities, policies, tokens, feedback."},
+    {"hub", "What 'az iot hub' is: identities, policies, tokens, feedback, events."},
     {"hub connection-string", "Connection strings of the hub."},
     {"hub policy", "Shared access policies."},
     {"hub device-identity", "Device identities."},

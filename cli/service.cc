@@ -40,7 +40,8 @@ Service::Service(service_identity identity, endpoint_options endpoint, const Clo
                  milliseconds hub_ahead)
     : identity_(std::move(identity)),
       hub_clock_(std::make_shared<HubClock>(clock, hub_ahead)),
-      client_(with_tokens_for_the_hubs_time(), options_of(std::move(endpoint))) {}
+      options_(options_of(std::move(endpoint))),
+      client_(with_tokens_for_the_hubs_time(), options_) {}
 
 WallTime Service::hub_time() const { return hub_clock_->wall(); }
 

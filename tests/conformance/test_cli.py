@@ -222,6 +222,54 @@ def test_a_simulation_ends_clean_when_interrupted(hub, device):
     assert simulation.process.wait(20) == 0
 
 
+def watch(hub, *words):
+    """A running monitor of all events, with its errors on the side."""
+    return hub.start_client(*hub.words("hub", "monitor-events", *words))
+
+
+def test_monitor_events_shows_what_az_shows(hub, device):
+    props = "$.ct=application/json;$.ce=utf-8;color=red"
+    hub.cli("device", "send-d2c-message", "-d", device.id, "--data", '{"wind": 1}', "--props", props)
+    monitor = watch(hub, "-e", "0", "-p", "all")
+    event = monitor.json()["event"]
+    assert (event["origin"], event["payload"]) == (device.id, {"wind": 1})
+    assert event["properties"]["application"] == {"color": "red"}
+    assert event["properties"]["system"]["content_type"] == "application/json"
+    assert event["annotations"]["iothub-connection-device-id"] == device.id
+    hub.cli("device", "send-d2c-message", "-d", device.id, "--data", "live")
+    assert monitor.json()["event"]["payload"] == "live"
+    monitor.process.send_signal(signal.SIGINT)
+    assert monitor.process.wait(20) == 0
+
+
+def test_monitor_events_of_some_devices_of_all_partitions(hub):
+    hub.cli("device", "simulate", "-d", "sim", "--devices", "20", "--da", "x", "--mc", "30", "--rate", "2000")
+    shown = hub.cli("hub", "monitor-events", "-e", "0", "-t", "2").splitlines()
+    assert len(shown) == 600
+    origins = [json.loads(line)["event"]["origin"] for line in shown]
+    assert {origins.count(f"sim-{number}") for number in range(1, 21)} == {30}
+    assert len(hub.cli("hub", "monitor-events", "-e", "0", "-t", "2", "-d", "sim-1?").splitlines()) == 300
+
+
+def test_monitor_events_goes_on_after_a_restart_of_the_hub(hub, device):
+    monitor = watch(hub, "-e", "0")
+    for body in ("before", "after"):
+        hub.cli("device", "send-d2c-message", "-d", device.id, "--data", body)
+        assert monitor.json()["event"]["payload"] == body
+        if body == "before":
+            hub.restart()
+    monitor.stop()
+
+
+def test_monitor_events_that_cannot_be(hub):
+    done = hub.run("hub", "monitor-events", "-q", "SELECT * FROM devices", "--data", hub.data)
+    assert done.returncode == 2 and "--device-query" in done.stderr
+    done = hub.run("hub", "monitor-events", "--cg", "nobody", "--data", hub.data)
+    assert done.returncode == 1 and "consumer group" in done.stderr
+    weak = hub.connection_string("registryRead")
+    assert hub.run("hub", "monitor-events", "--login", weak).returncode == 1
+
+
 def test_version_and_health(hub):
     version = hub.run("version")
     assert version.returncode == 0 and version.stdout.strip()

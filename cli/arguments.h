@@ -40,6 +40,15 @@ struct Arguments {
   Text content_encoding, properties, ack, wait, wait_on_message;
   std::optional<int64_t> expiry;
 
+  // Events that are watched.
+  Text device_query, consumer_group, module_id, repair, yes;
+  std::optional<int64_t> enqueued_time, timeout;
+  std::vector<std::string> event_properties;
+
+  // Devices that a command plays.
+  Text symmetric_key, protocol, receive_settle, rate;
+  std::optional<int64_t> message_count, message_interval, devices;
+
   // The hub's own.
   Text config_file, by;
 

@@ -51,6 +51,13 @@ Outcome<boost::json::value> send_message(Session& session);
 Outcome<boost::json::value> purge_messages(Session& session);
 Outcome<boost::json::value> monitor_feedback(Session& session);
 
+// event_commands.cc
+Outcome<boost::json::value> monitor_events(Session& session);
+
+// device_commands.cc
+Outcome<boost::json::value> send_device_message(Session& session);
+Outcome<boost::json::value> simulate_devices(Session& session);
+
 // own_commands.cc: what az has no words for
 Outcome<boost::json::value> check_configuration(Session& session);
 Outcome<boost::json::value> print_configuration(Session& session);

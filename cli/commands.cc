@@ -33,6 +33,20 @@ const Flag kEtag = {"-e,--etag", "ETag that the identity must still have; '*' if
 const Flag kPolicyName = {"--pn,--policy-name", "Shared access policy.", &A::policy_name};
 const Flag kName = {"-n,--name", "Shared access policy name.", &A::policy_name};
 
+const Flag kBody = {"--data", "Message body; given twice, the second is the data directory.",
+                    &A::data};
+const Flag kOnlyBody = {"--da", "Message body.", &A::message_body};
+const Flag kBodyFile = {"--dfp,--data-file-path", "File with the message body.", &A::data_file};
+const Flag kProperties = {"-p,--props,--properties", "Properties: key=value;key=value.",
+                          &A::properties};
+const Flag kLongData = {"--data-dir", kDataDirectory.help, &A::data_directory};
+const Flag kDeviceProperties = {
+    kProperties.names, "Properties: key=value;key=value; names as $.ct are system properties.",
+    &A::properties};
+const Flag kMessageCount = {"--mc,--msg-count", "Messages that a device sends.", &A::message_count};
+const Flag kDeviceKey = {"--key,--symmetric-key", "Key of the device, instead of the registry's.",
+                         &A::symmetric_key};
+
 const std::vector<Flag> kIdentityFlags = {
     {.names = "--am,--auth-method",
      .help = "How the device proves who it is.",
@@ -131,25 +145,40 @@ const std::vector<Command> kCommands = {
      Flags{kDeviceId,
            {"-w,--wait-on-msg", "End with the feedback on this message id.", &A::wait_on_message}} +
          kAnyHub},
+    {"hub monitor-events", "Print the messages of devices as they come.", monitor_events,
+     Flags{{"-d,--device-id", "Only of this device; * and ? stand for any text and character.",
+            &A::device_id},
+           {"-m,--module-id", "Only of this module; likewise.", &A::module_id},
+           {"-q,--device-query", "Not part of this version.", &A::device_query},
+           {"--cg,--consumer-group", "Consumer group; $Default if not given.", &A::consumer_group},
+           {"-e,--enqueued-time", "From when on, in milliseconds since 1970; now if not given.",
+            &A::enqueued_time},
+           {"-p,--props,--properties", "Show also: sys, app, anno, all.", &A::event_properties},
+           {"-t,--timeout", "Seconds without an event after which it ends; 0: never.", &A::timeout},
+           {"--ct,--content-type", "Content type of all payloads, whatever they say.",
+            &A::content_type},
+           {"-r,--repair", "Accepted for az's sake.", &A::repair, kSwitch},
+           {"-y,--yes", "Accepted for az's sake.", &A::yes, kSwitch}} +
+         kAnyHub},
     {"device c2d-message send", "Send a cloud-to-device message.", send_message,
      Flags{
          required(kDeviceId),
-         {"--data", "Message body; given twice, the second is the data directory.", &A::data},
-         {"--da", "Message body.", &A::message_body},
-         {"--dfp,--data-file-path", "File with the message body.", &A::data_file},
+         kBody,
+         kOnlyBody,
+         kBodyFile,
          {"--mid,--message-id", "Message id; made up if not given.", &A::message_id},
          {"--cid,--correlation-id", "Correlation id.", &A::correlation_id},
          {"--uid,--user-id", "User id.", &A::user_id},
          {"--ct,--content-type", "Content type of the body.", &A::content_type},
          {"--ce,--content-encoding", "Content encoding of the body.", &A::content_encoding},
          {"--expiry,--expiry-time-utc", "When it expires, in milliseconds since 1970.", &A::expiry},
-         {"-p,--props,--properties", "Properties: key=value;key=value.", &A::properties},
+         kProperties,
          {.names = "--ack",
           .help = "Which outcomes give feedback.",
           .target = &A::ack,
           .choices = {"positive", "negative", "full"}},
          {"-w,--wait", "Wait for the feedback and print it.", &A::wait, kSwitch},
-         {"--data-dir", kDataDirectory.help, &A::data_directory},
+         kLongData,
          kLogin,
          kHubName,
          kResourceGroup,
@@ -157,6 +186,37 @@ const std::vector<Command> kCommands = {
          kOutput}},
     {"device c2d-message purge", "Drop all messages in the queue of a device.", purge_messages,
      Flags{required(kDeviceId)} + kAnyHub},
+    {"device send-d2c-message", "Send a message as a device, over MQTT.", send_device_message,
+     Flags{required(kDeviceId), kBody, kOnlyBody, kBodyFile, kDeviceProperties, kMessageCount,
+           kDeviceKey, kLongData, kLogin, kHubName, kResourceGroup, kAuthType, kOutput}},
+    {"device simulate", "Play devices: send messages, and complete what the cloud sends.",
+     simulate_devices,
+     Flags{
+         {"-d,--device-id", "The device; with --devices the prefix of their ids.", &A::device_id},
+         {"--devices", "Play so many: made with the prefix, or those of the registry.",
+          &A::devices},
+         {"--rate", "Messages a second of all devices together, instead of --msg-interval.",
+          &A::rate},
+         kBody,
+         kOnlyBody,
+         kDeviceProperties,
+         kMessageCount,
+         {"--mi,--msg-interval", "Seconds between two messages of a device.", &A::message_interval},
+         {.names = "--proto,--protocol",
+          .help = "How devices connect.",
+          .target = &A::protocol,
+          .choices = {"mqtt", "http"}},
+         {.names = "--rs,--receive-settle",
+          .help = "What becomes of messages that are received.",
+          .target = &A::receive_settle,
+          .choices = {"complete", "abandon", "reject"}},
+         kDeviceKey,
+         kLongData,
+         kLogin,
+         kHubName,
+         kResourceGroup,
+         kAuthType,
+         kOutput}},
     {"config check",
      "Check a configuration file.",
      check_configuration,
@@ -191,7 +251,7 @@ const std::vector<Command> kCommands = {
 };
 
 const std::vector<Group> kGroups = {
-    {"hub", "What 'az iot hub' is: identities, policies, tokens, feedback."},
+    {"hub", "What 'az iot hub' is: identities, policies, tokens, feedback, events."},
     {"hub connection-string", "Connection strings of the hub."},
     {"hub policy", "Shared access policies."},
     {"hub device-identity", "Device identities."},

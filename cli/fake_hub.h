@@ -23,6 +23,7 @@
 #include "net/listener.h"
 #include "net/test_peers.h"
 #include "sdk/fake_amqp_hub.h"
+#include "sdk/fake_mqtt_connection.h"
 #include "wire/control_file.h"
 
 namespace linarite::cli {
@@ -108,7 +109,9 @@ class FakeHubTest : public ::testing::Test {
             answer_amqp(hub, settled, decided);
           });
     });
+    mqtt_ = listen("mqtt", tls, [this](net::Stream& stream) { return take_device(stream); });
     const wire::ControlFile control = {.host = "hub.test",
+                                       .mqtt_port = mqtt_->port(),
                                        .amqp_port = amqp_->port(),
                                        .https_port = rest_->port(),
                                        .admin_port = admin_->port(),
@@ -120,6 +123,7 @@ class FakeHubTest : public ::testing::Test {
     rest_.reset();
     admin_.reset();
     amqp_.reset();
+    mqtt_.reset();
     loops_.stop();
     std::filesystem::remove_all(directory_);
   }
@@ -143,6 +147,26 @@ class FakeHubTest : public ::testing::Test {
   void will_report(std::vector<wire::FeedbackRecord> records) {
     const std::lock_guard lock(mutex_);
     reports_.push_back(std::move(records));
+  }
+  // What the next devices meet.
+  void will_meet_devices(sdk::FakeMqttConnection::Script script) {
+    const std::lock_guard lock(mutex_);
+    device_script_ = std::move(script);
+  }
+  // What devices sent, in the order of coming.
+  std::vector<sdk::FakeMqttConnection::Event> events() {
+    const std::lock_guard lock(mutex_);
+    return events_;
+  }
+  std::vector<std::string> device_tokens() {
+    const std::lock_guard lock(mutex_);
+    return device_tokens_;
+  }
+  // How many messages devices completed, once it is `count` or nothing comes any more.
+  size_t completed(size_t count) {
+    std::unique_lock lock(mutex_);
+    decided_.wait_for(lock, std::chrono::seconds(30), [&] { return completed_ >= count; });
+    return completed_;
   }
   std::vector<amqp::Message> messages() {
     const std::lock_guard lock(mutex_);
@@ -223,6 +247,27 @@ class FakeHubTest : public ::testing::Test {
     --refused_connections_;
     return false;
   }
+  std::unique_ptr<net::StreamHandler> take_device(net::Stream& stream) {
+    const std::lock_guard lock(mutex_);
+    return std::make_unique<sdk::FakeMqttConnection>(
+        stream, device_script_,
+        sdk::FakeMqttConnection::Report{.sent =
+                                            [this](sdk::FakeMqttConnection::Event event) {
+                                              const std::lock_guard inner(mutex_);
+                                              events_.push_back(std::move(event));
+                                            },
+                                        .connected =
+                                            [this](std::string password) {
+                                              const std::lock_guard inner(mutex_);
+                                              device_tokens_.push_back(std::move(password));
+                                            },
+                                        .completed =
+                                            [this] {
+                                              const std::lock_guard inner(mutex_);
+                                              ++completed_;
+                                              decided_.notify_all();
+                                            }});
+  }
   void answer_amqp(sdk::FakeAmqpHub& hub, size_t& settled, size_t& decided) {
     const std::lock_guard lock(mutex_);
     for (; settled < hub.messages.size(); ++settled) {
@@ -269,7 +314,7 @@ class FakeHubTest : public ::testing::Test {
   SystemClock clock_;
   Logger log_ = Logger::none();
   net::LoopGroup loops_{1, clock_, net::TimerDrive::kSystem};
-  std::unique_ptr<net::Listener> rest_, admin_, amqp_;
+  std::unique_ptr<net::Listener> rest_, admin_, amqp_, mqtt_;
   std::mutex mutex_;
   // Guarded by mutex_.
   std::deque<http::Response> answers_;
@@ -280,6 +325,10 @@ class FakeHubTest : public ::testing::Test {
   std::vector<amqp::Message> messages_;
   std::vector<std::string> decisions_;
   std::condition_variable decided_;
+  sdk::FakeMqttConnection::Script device_script_;
+  std::vector<sdk::FakeMqttConnection::Event> events_;
+  std::vector<std::string> device_tokens_;
+  size_t completed_ = 0;
 };
 
 }  // namespace linarite::cli

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/feedback_watch.h"
-#include "cli/files.h"
+#include "cli/message_arguments.h"
 #include "cli/output.h"
 #include "wire/json_text.h"
 
@@ -18,27 +18,9 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kDefaultBody = "Ping from the Linarite command line";
-constexpr size_t kBodySizeMax = size_t{1} << 20U;    // The hub allows less, and says how much.
 constexpr int64_t kExpiryMax = 253'402'300'799'999;  // The end of the year 9999.
 
 // --- Sending.
-
-// "key=value;key=value"
-Outcome<property_list> parse_properties(std::string_view text) {
-  property_list out;
-  while (!text.empty()) {
-    const std::string_view item = text.substr(0, text.find(';'));
-    text.remove_prefix(std::min(text.size(), item.size() + 1));
-    if (item.empty()) continue;
-    const size_t equals = item.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      return misused("--properties: '" + one_line(item) + "' is not key=value");
-    }
-    out.append(std::string(item.substr(0, equals)), std::string(item.substr(equals + 1)));
-  }
-  return out;
-}
 
 feedback_request ack_of(std::string_view word) {
   if (word == "positive") return feedback_request::positive;
@@ -47,13 +29,11 @@ feedback_request ack_of(std::string_view word) {
 }
 
 Outcome<Bytes> message_body(const Arguments& arguments) {
-  if (arguments.data_file) return read_file(*arguments.data_file, kBodySizeMax);
-  Bytes body(kDefaultBody);
-  if (!arguments.data.empty()) body = arguments.data.front();
-  if (arguments.message_body) body = *arguments.message_body;
+  auto body = read_message_body(arguments);
+  if (!body || arguments.data_file) return body;
   const std::string type = ascii_lower(arguments.content_type.value_or(""));
   if (type.find("application/json") != std::string::npos &&
-      !wire::parse_json(body, {.size_max = kBodySizeMax})) {
+      !wire::parse_json(*body, {.size_max = kBodySizeMax})) {
     return failed("the message body is not JSON, but its content type says so");
   }
   return body;

@@ -1,5 +1,7 @@
 #include "cli/output.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -13,6 +15,12 @@ namespace linarite::cli {
 namespace {
 
 namespace json = boost::json;
+
+// Boost writes every double with an exponent.
+std::string scalar(const json::value& value) {
+  const auto* const number = value.if_double();
+  return number == nullptr ? json::serialize(value) : fmt::format("{}", *number);
+}
 
 using SortedMembers = std::map<std::string_view, const json::value*>;
 
@@ -56,7 +64,7 @@ void write_json(std::string& out, const json::value& value, std::optional<size_t
     line(indent);
     out += ']';
   } else {
-    out += json::serialize(value);
+    out += scalar(value);
   }
 }
 
@@ -79,7 +87,7 @@ std::string plain(const json::value& value) {
   }
   if (const auto* yes = value.if_bool()) return *yes ? "True" : "False";
   if (value.is_null()) return "None";
-  return json::serialize(value);
+  return scalar(value);
 }
 
 std::string tsv_cell(const json::value& value) {
@@ -215,6 +223,19 @@ std::string format_stream_item(const json::value& item, OutputForm form) {
   std::string out;
   write_json(out, item, std::nullopt);
   return out + "\n";
+}
+
+std::string printable(std::string_view bytes) {
+  if (is_utf8(bytes)) return std::string(bytes);
+  std::string out;
+  for (const char c : bytes) {
+    if (static_cast<unsigned char>(c) < 0x80) {
+      out += c;
+    } else {
+      out += "\xEF\xBF\xBD";
+    }
+  }
+  return out;
 }
 
 std::string one_line(std::string_view text) { return without_control_characters(text); }

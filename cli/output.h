@@ -26,6 +26,9 @@ std::string format_result(const boost::json::value& result, OutputForm form);
 // One line for one of many results that come over time: JSON without line breaks, else as above.
 std::string format_stream_item(const boost::json::value& item, OutputForm form);
 
+// Bytes as text for JSON. Of what is not UTF-8 every byte that is not ASCII becomes U+FFFD.
+std::string printable(std::string_view bytes);
+
 // The text without anything that would break out of its line.
 std::string one_line(std::string_view text);
 

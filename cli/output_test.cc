@@ -77,5 +77,17 @@ TEST(Output, Forms) {
   EXPECT_EQ(parse_output_form("yaml"), std::nullopt);
 }
 
+TEST(Output, NumbersAreReadable) {
+  EXPECT_EQ(format_result(boost::json::array{887.138, 0.5, 3.0, 12}, OutputForm::kTsv),
+            "887.138\n0.5\n3\n12\n");
+  EXPECT_EQ(format_stream_item(boost::json::array{887.138, -1e-9}, OutputForm::kJson),
+            "[887.138, -1e-09]\n");
+}
+
+TEST(Output, BytesThatAreNoTextArePrintable) {
+  EXPECT_EQ(printable("gr\xC3\xBCn"), "gr\xC3\xBCn");
+  EXPECT_EQ(printable("a\xFF\xC3z"), "a\xEF\xBF\xBD\xEF\xBF\xBDz");
+}
+
 }  // namespace
 }  // namespace linarite::cli

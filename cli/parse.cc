@@ -137,6 +137,11 @@ bool is_list(const Flag& flag) {
   return std::holds_alternative<std::vector<std::string> Arguments::*>(flag.target);
 }
 
+// --set and monitor-events' --properties take several words, --data one each time.
+bool takes_words(const Flag& flag) {
+  return is_list(flag) && std::string_view(flag.names).find("--data") == std::string_view::npos;
+}
+
 // What --help shows in the place of the value.
 std::string type_name(const Flag& flag) {
   if (flag.kind == Flag::Kind::kSwitch) return "[true|false]";
@@ -159,10 +164,9 @@ void add_flag(CLI::App& app, const Flag& flag, Arguments& arguments) {
   if (flag.kind == Flag::Kind::kSwitch) {
     option->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   } else if (is_list(flag)) {
-    // --set takes several words, --data one each time.
-    option->expected(std::string_view(flag.names) == "--set" ? -1 : 1);
+    option->expected(takes_words(flag) ? -1 : 1);
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    option->allow_extra_args(std::string_view(flag.names) == "--set");
+    option->allow_extra_args(takes_words(flag));
   } else {
     option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }

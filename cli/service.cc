@@ -40,7 +40,8 @@ Service::Service(service_identity identity, endpoint_options endpoint, const Clo
                  milliseconds hub_ahead)
     : identity_(std::move(identity)),
       hub_clock_(std::make_shared<HubClock>(clock, hub_ahead)),
-      client_(with_tokens_for_the_hubs_time(), options_of(std::move(endpoint))) {}
+      options_(options_of(std::move(endpoint))),
+      client_(with_tokens_for_the_hubs_time(), options_) {}
 
 WallTime Service::hub_time() const { return hub_clock_->wall(); }
 
@@ -48,7 +49,12 @@ service_identity Service::with_tokens_for_the_hubs_time() const {
   service_identity out = identity_;
   const shared_access_key* const own = key();
   if (own == nullptr) return out;
-  out.credential = [clock = hub_clock_, key = *own](const token_request& wanted,
+  out.credential = tokens_of(*own);
+  return out;
+}
+
+token_provider Service::tokens_of(shared_access_key key) const {
+  return [clock = hub_clock_, key = std::move(key)](const token_request& wanted,
                                                     const token_reply& reply) {
     // The SDK takes none that has expired here, so one for a hub that is behind lives longer.
     auto token = wire::make_sas_token(
@@ -60,7 +66,6 @@ service_identity Service::with_tokens_for_the_hubs_time() const {
     reply({errc::invalid_connection_string, "connection string: SharedAccessKey is not base64"},
           {});
   };
-  return out;
 }
 
 bool Service::learn_time(const linarite::error& refusal) {

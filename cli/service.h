@@ -30,6 +30,11 @@ class Service {
     return std::get_if<shared_access_key>(&identity_.credential);
   }
   WallTime hub_time() const;
+  // For other clients of the same service: with tokens for the hub's time.
+  service_identity identity() const { return with_tokens_for_the_hubs_time(); }
+  service_options options() const { return options_; }
+  // Makes tokens from a key, for the hub's time. May outlive the service, but not the clock.
+  token_provider tokens_of(shared_access_key key) const;
 
   // What `use` returns, or the reason of the exception that it throws. `use` may be called a second
   // time: when the hub refuses the token and its clock shows that the token was made for another
@@ -57,6 +62,7 @@ class Service {
 
   const service_identity identity_;
   const std::shared_ptr<HubClock> hub_clock_;
+  const service_options options_;
   bool time_was_asked_ = false;
   blocking::service_client client_;
 };

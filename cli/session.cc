@@ -35,9 +35,10 @@ Outcome<void> Session::open_local() {
   if (!policies) return std::unexpected(policies.error());
   auto owner = find_policy(policies->all, "iothubowner");
   if (!owner) return std::unexpected(owner.error());
-  auto roots = local_->ca_pem();
+  const auto roots = local_->ca_pem();
   if (!roots) return std::unexpected(roots.error());
   const wire::ControlFile& control = local_->control();
+  device_endpoint_ = {.host = control.address, .port = control.mqtt_port, .ca_pem = *roots};
   service_.emplace(
       service_identity{
           .host_name = control.host,
@@ -45,7 +46,7 @@ Outcome<void> Session::open_local() {
       endpoint_options{.host = control.address,
                        .port = control.amqp_port,
                        .https_port = control.https_port,
-                       .ca_pem = *std::move(roots)},
+                       .ca_pem = *roots},
       clock_,
       std::chrono::duration_cast<std::chrono::milliseconds>(policies->hub_time - clock_.wall()));
   return {};

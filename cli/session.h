@@ -41,6 +41,9 @@ class Session {
   // Its policies, fresh.
   Outcome<LocalHub::Policies> local_policies();
 
+  // Where devices connect; after service() has found the hub.
+  const endpoint_options& device_endpoint() const { return device_endpoint_; }
+
   // True if the hub is one that a connection string names.
   bool has_login() const { return login_.has_value(); }
 
@@ -60,6 +63,7 @@ class Session {
   SystemRandom random_;
   std::optional<LocalHub> local_;
   std::optional<Service> service_;
+  endpoint_options device_endpoint_;
 };
 
 }  // namespace linarite::cli

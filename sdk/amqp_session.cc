@@ -197,6 +197,8 @@ void AmqpSession::handle(const amqp::Event& event) {
     engine_->grant_credit(cbs_receiver_, kCbsCredit);
     on_cbs_reply(reply->payload);
   } else if (const auto* detached = std::get_if<amqp::LinkDetached>(&event)) {
+    const auto expected = [&](User* user) { return user->on_detached(*detached); };
+    if (std::ranges::any_of(std::vector(users_), expected)) return;
     fail(amqp_failure(detached->error.get(), errc::connection_lost));
   } else if (const auto* ended = std::get_if<amqp::SessionEnded>(&event)) {
     fail(amqp_failure(ended->error.get(), errc::connection_lost));

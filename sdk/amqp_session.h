@@ -29,6 +29,8 @@ class AmqpSession {
     // The connection is authorised: attach.
     virtual void on_ready(amqp::Connection& engine, amqp::SessionId session) = 0;
     virtual void on_event(const amqp::Event& event) = 0;
+    // A link ended. True: it was the user's, and the connection goes on without it.
+    virtual bool on_detached(const amqp::LinkDetached& /*detached*/) { return false; }
     // It is gone. What is not decided yet may be tried on the next one.
     virtual void on_lost() = 0;
     // It will not be tried again by itself: what waits fails.

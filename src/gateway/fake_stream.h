@@ -19,7 +19,7 @@ class FakeStream final : public net::Stream {
   void pause_reading() override { paused = true; }
   void resume_reading() override { paused = false; }
   void close() override { closed = true; }
-  void abort() override { closed = true; }
+  void abort() override { aborted = closed = true; }
   void move_to(Loop& target, Task then) override {
     if (&target == loop_) return then();
     target.post([this, &target, then = std::move(then)]() mutable {
@@ -34,6 +34,7 @@ class FakeStream final : public net::Stream {
   bool stuck = false;
   bool paused = false;
   bool closed = false;
+  bool aborted = false;
   net::PeerInfo peer_info{.address = "192.0.2.1"};
 
  private:

@@ -1,5 +1,6 @@
 // The life of a connection: its stream, its deadlines, CONNECT and the end. Packets and messages
-// are in mqtt_connection_traffic.cc, telemetry in mqtt_connection_telemetry.cc.
+// are in mqtt_connection_traffic.cc, telemetry in mqtt_connection_telemetry.cc, faults on demand in
+// mqtt_connection_faults.cc.
 #include "gateway/mqtt_connection.h"
 
 #include <fmt/format.h>
@@ -280,6 +281,7 @@ void MqttConnection::finish(MqttEnd end, const Error& why) {
   if (std::exchange(ended_, true)) return;
   engine_.close();
   loop().cancel(std::exchange(timer_, 0));
+  drop_faults();
   send_will(why);
   // What was delivered and not acknowledged goes back to the queue (device-protocol 6.4).
   if (partition_ != nullptr) std::exchange(partition_, nullptr)->detach(*this);

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/logging.h"
+#include "gateway/fault_injection.h"
 #include "gateway/mqtt_gateway.h"
 #include "gateway/mqtt_metrics.h"
 #include "gateway/mqtt_session.h"
@@ -75,6 +76,13 @@ class MqttConnection final : public net::StreamHandler,
     hub::LockToken lock;
     uint64_t position;
   };
+  // A fault that has yet to happen.
+  struct PendingFault {
+    uint64_t id;
+    Fault fault;
+    std::optional<uint64_t> number;  // Of the PUBLISH that asked for it, if it is acknowledged.
+    TimerId timer;                   // 0 before its PUBACK.
+  };
 
   // mqtt::Events
   void on_connect(const mqtt::Connect& connect) override;
@@ -108,6 +116,13 @@ class MqttConnection final : public net::StreamHandler,
   std::optional<uint64_t> receive(const mqtt::Publish& publish);
   void puback(std::optional<uint64_t> number);
 
+  // Faults on demand: mqtt_connection_faults.cc.
+  void take_fault(const mqtt::Publish& publish, const wire::PropertyBag& bag);
+  void start_faults();
+  void run_fault(uint64_t id);
+  void throttle(Duration duration);
+  void drop_faults();
+
   // Requests.
   void take_twin_request(const mqtt::Publish& publish, const wire::PublishTopic& topic);
   void answer(Answer answer);
@@ -134,7 +149,7 @@ class MqttConnection final : public net::StreamHandler,
   Loop& loop() const { return stream_.loop(); }
   Instant now() const { return loop().clock().now(); }
   WallTime wall() const { return loop().clock().wall(); }
-  bool reading() const { return !paused_ && !flooded_; }
+  bool reading() const { return !paused_ && !flooded_ && throttle_timer_ == 0; }
   bool online() const { return session_.has_value() && engine_.connected(); }
   // Calls `f` on this loop unless the connection is gone by then.
   template <class F>
@@ -175,6 +190,10 @@ class MqttConnection final : public net::StreamHandler,
   uint64_t acknowledged_ = 0;
   size_t waiting_events_ = 0;  // For the disk.
   size_t waiting_bytes_ = 0;
+
+  std::vector<PendingFault> faults_;
+  uint64_t last_fault_ = 0;
+  TimerId throttle_timer_ = 0;
 
   std::vector<Answer> saving_;   // Wait for the commit that is under way,
   std::vector<Answer> waiting_;  // and for the one after it.

@@ -10,6 +10,9 @@ namespace linarite::gateway {
 void MqttConnection::take_telemetry(const mqtt::Publish& publish, std::string_view bag) {
   auto parsed = wire::parse_property_bag(bag);
   if (!parsed) return end(MqttEnd::kProtocolError, parsed.error());
+  if (context_.options.fault_injection && asks_for_fault(*parsed)) {
+    return take_fault(publish, *parsed);
+  }
   const std::optional<uint64_t> number = receive(publish);
   const size_t size = publish.topic.size() + publish.payload.size();
   ++waiting_events_;
@@ -99,6 +102,7 @@ void MqttConnection::puback(std::optional<uint64_t> number) {
     received_.pop_front();
     ++acknowledged_;
   }
+  start_faults();
 }
 
 }  // namespace linarite::gateway

@@ -25,6 +25,8 @@ struct MqttOptions {
   // What becomes of a SUBSCRIBE with a filter of no topic of the device: 0x80, or the end of the
   // connection as in the original (device-protocol 1.9).
   bool close_on_refused_filter = false;
+  // Whether a device may ask for faults of its own connection (device-protocol 9.3). For tests.
+  bool fault_injection = false;
 };
 
 // Must outlive its connections. accept() may be called on any loop.

@@ -12,7 +12,7 @@ namespace {
 constexpr std::array<const char*, kMqttEndCount> kEndNames = {
     "disconnect",      "peer_gone",         "refused",  "protocol_error",   "connect_timeout",
     "keep_alive",      "token_expired",     "takeover", "identity_changed", "refused_topic",
-    "not_implemented", "not_acknowledging", "shutdown", "server_error"};
+    "not_implemented", "not_acknowledging", "shutdown", "server_error",     "fault"};
 
 prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});

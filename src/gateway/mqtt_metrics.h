@@ -30,8 +30,9 @@ enum class MqttEnd : uint8_t {
   kNotAcknowledging,  // The device leaves too many messages unacknowledged.
   kShutdown,
   kServerError,
+  kFault,  // The device asked for it.
 };
-inline constexpr size_t kMqttEndCount = 14;
+inline constexpr size_t kMqttEndCount = 15;
 
 const char* end_name(MqttEnd end);
 

@@ -240,6 +240,8 @@ std::vector<Setting> settings_of(Config& c) {
       {"mqtt.token_grace", &c.mqtt.token_grace, "a connection outlives its token by this much"},
       {"mqtt.close_on_refused_filter", &c.mqtt.close_on_refused_filter,
        "close on a SUBSCRIBE that is refused, instead of answering 0x80"},
+      {"mqtt.fault_injection", &c.mqtt.fault_injection,
+       "devices may ask for faults of their connection: only for tests of clients"},
       {"log.level", &c.log_level, "\"debug\", \"info\", \"warning\" or \"error\""},
       {"log.format", &c.log_format, "\"logfmt\" or \"json\""},
   };

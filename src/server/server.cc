@@ -112,6 +112,9 @@ Status Server::open_hub() {
 }
 
 void Server::make_gateways() {
+  if (config_.mqtt.fault_injection) {
+    log_.warning("devices may ask for faults of their connections: mqtt.fault_injection is on");
+  }
   mqtt_ = std::make_unique<gateway::MqttGateway>(
       config_.mqtt, gateway::MqttGateway::Parts{*hub_, log_, metrics_});
   amqp_ = std::make_unique<gateway::AmqpGateway>(

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 
 import pytest
 
@@ -179,6 +180,94 @@ def test_the_login_of_a_hub_on_another_time(timed_hub):
         done = timed_hub.run(*words, "--login", login)
         assert (done.returncode, done.stderr) == (0, "")
     assert timed_hub.cli_json(*IDENTITY, "show", "-d", "d1")["cloudToDeviceMessageCount"] == 1
+
+
+def test_a_message_of_a_device(hub, device):
+    hub.cli("device", "send-d2c-message", "-d", device.id, "--data", "x", "--props", "$.ct=text/plain;a=b", "--mc", "2")
+    hub.wait_for_metric("linarite_events_appended_total", 2)
+    with pytest.raises(CommandFailed) as failed:
+        hub.cli("device", "send-d2c-message", "-d", "nobody", "--data", "x")
+    assert "DeviceNotFound" in failed.value.stderr
+
+
+def test_simulated_devices_send_and_complete(hub, device):
+    hub.cli("device", "c2d-message", "send", "-d", device.id, "--data", "turn left", "--mid", "m1")
+    shown = hub.cli("device", "simulate", "-d", device.id, "--da", "x", "--mc", "3", "--mi", "1")
+    received, summary = shown.split("\n", 1)
+    assert json.loads(received)["c2dMessage"]["payload"] == "turn left"
+    done = json.loads(summary)
+    assert [done[name] for name in ("sent", "acknowledged", "failed", "received")] == [3, 3, 0, 1]
+    assert hub.cli_json(*IDENTITY, "show", "-d", device.id)["cloudToDeviceMessageCount"] == 0
+
+
+def test_many_simulated_devices_at_a_rate(hub):
+    words = ("device", "simulate", "-d", "sim", "--devices", "20", "--da", "x", "--mc", "50", "--rate", "1000")
+    done = hub.cli_json(*words)
+    assert (done["sent"], done["acknowledged"]) == (1000, 1000)
+    hub.wait_for_metric("linarite_events_appended_total", 1000)
+    again = hub.cli_json("device", "simulate", "--devices", "20", "--da", "x", "--mc", "1", "--rate", "1000")
+    assert again["acknowledged"] == 20
+
+
+def test_a_simulation_ends_clean_when_interrupted(hub, device):
+    words = hub.words("device", "simulate", "-d", device.id, "--da", "x", "--rate", "100", "--mc", "1000000", "-o", "tsv")
+    simulation = hub.start_client(*words)
+    deadline = time.monotonic() + 20
+    while b"linarite_events_appended_total 0" in hub.admin("/metrics").body:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    simulation.process.send_signal(signal.SIGINT)
+    acknowledged, failed = simulation.line().split("\t")[:2]
+    assert int(acknowledged) > 0 and int(failed) == 0
+    assert simulation.process.wait(20) == 0
+
+
+def watch(hub, *words):
+    """A running monitor of all events, with its errors on the side."""
+    return hub.start_client(*hub.words("hub", "monitor-events", *words))
+
+
+def test_monitor_events_shows_what_az_shows(hub, device):
+    props = "$.ct=application/json;$.ce=utf-8;color=red"
+    hub.cli("device", "send-d2c-message", "-d", device.id, "--data", '{"wind": 1}', "--props", props)
+    monitor = watch(hub, "-e", "0", "-p", "all")
+    event = monitor.json()["event"]
+    assert (event["origin"], event["payload"]) == (device.id, {"wind": 1})
+    assert event["properties"]["application"] == {"color": "red"}
+    assert event["properties"]["system"]["content_type"] == "application/json"
+    assert event["annotations"]["iothub-connection-device-id"] == device.id
+    hub.cli("device", "send-d2c-message", "-d", device.id, "--data", "live")
+    assert monitor.json()["event"]["payload"] == "live"
+    monitor.process.send_signal(signal.SIGINT)
+    assert monitor.process.wait(20) == 0
+
+
+def test_monitor_events_of_some_devices_of_all_partitions(hub):
+    hub.cli("device", "simulate", "-d", "sim", "--devices", "20", "--da", "x", "--mc", "30", "--rate", "2000")
+    shown = hub.cli("hub", "monitor-events", "-e", "0", "-t", "2").splitlines()
+    assert len(shown) == 600
+    origins = [json.loads(line)["event"]["origin"] for line in shown]
+    assert {origins.count(f"sim-{number}") for number in range(1, 21)} == {30}
+    assert len(hub.cli("hub", "monitor-events", "-e", "0", "-t", "2", "-d", "sim-1?").splitlines()) == 300
+
+
+def test_monitor_events_goes_on_after_a_restart_of_the_hub(hub, device):
+    monitor = watch(hub, "-e", "0")
+    for body in ("before", "after"):
+        hub.cli("device", "send-d2c-message", "-d", device.id, "--data", body)
+        assert monitor.json()["event"]["payload"] == body
+        if body == "before":
+            hub.restart()
+    monitor.stop()
+
+
+def test_monitor_events_that_cannot_be(hub):
+    done = hub.run("hub", "monitor-events", "-q", "SELECT * FROM devices", "--data", hub.data)
+    assert done.returncode == 2 and "--device-query" in done.stderr
+    done = hub.run("hub", "monitor-events", "--cg", "nobody", "--data", hub.data)
+    assert done.returncode == 1 and "consumer group" in done.stderr
+    weak = hub.connection_string("registryRead")
+    assert hub.run("hub", "monitor-events", "--login", weak).returncode == 1
 
 
 def test_version_and_health(hub):

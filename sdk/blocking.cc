@@ -142,6 +142,20 @@ void device_client::send_event(message message, std::stop_token stop) {
       client_.canceller());
 }
 
+std::vector<error> device_client::send_events(std::vector<message> messages, std::stop_token stop) {
+  const bool none = messages.empty();
+  const auto slot = run<std::vector<error>>(
+      client_.network_, std::move(stop), std::nullopt,
+      [&](auto id, auto done) {
+        linarite::device_client::start_send_events(client_.session_, id, std::move(messages),
+                                                   std::move(done));
+      },
+      client_.canceller());
+  auto& outcomes = std::get<0>(slot->values);
+  if (outcomes.empty() && !none) throw exception(std::move(slot->why));
+  return std::move(outcomes);
+}
+
 void device_client::complete(received_message message, std::stop_token stop) {
   demand<>(
       client_.network_, std::move(stop),

@@ -67,6 +67,15 @@ void device_client::start_send_event(const session_pointer& session, detail::ope
       });
 }
 
+void device_client::start_send_events(const session_pointer& session, detail::operation_id id,
+                                      std::vector<message> messages,
+                                      detail::completion<std::vector<error>> done) {
+  session->loop()->post(
+      [session, id, messages = std::move(messages), done = std::move(done)]() mutable {
+        session->send_events(id, messages, std::move(done));
+      });
+}
+
 void device_client::start_complete(std::shared_ptr<sdk::Delivery> delivery,
                                    detail::completion<> done) {
   auto session = delivery ? delivery->session.lock() : nullptr;

@@ -164,6 +164,146 @@ TEST_F(DeviceEventsTest, RenewalWaitsForAcknowledgementsAndNewEventsForTheRenewa
   EXPECT_THAT(bodies(*renewed), ElementsAre("2"));
 }
 
+TEST_F(DeviceEventsTest, ABatchIsSentWithoutWaitingAndDoneWhenAllIsAcknowledged) {
+  device_client client = make(options());
+  const auto hub = let_in(client);
+  Outcome<std::vector<error>> sent;
+  client.async_send_events({message("1"), message("2"), message("3")}, sent.callback());
+  Outcome<>& after = send(client, message("4"));
+  ASSERT_THAT(bodies(*hub), ElementsAre("1", "2", "3", "4"));
+  hub->puback(hub->events[0].packet_id);
+  hub->puback(hub->events[1].packet_id);
+  settle();
+  EXPECT_TRUE(sent.pending());
+  hub->puback(hub->events[2].packet_id);
+  settle();
+  ASSERT_TRUE(sent.ok());
+  ASSERT_THAT(sent.value(), SizeIs(3));
+  for (const error& one : sent.value()) EXPECT_FALSE(one) << one.message();
+  EXPECT_TRUE(after.pending());
+}
+
+TEST_F(DeviceEventsTest, ABatchOfNothingIsDoneAtOnceAndAsksForNoConnection) {
+  device_client client = make(options());
+  Outcome<std::vector<error>> sent;
+  client.async_send_events({}, sent.callback());
+  settle();
+  EXPECT_TRUE(sent.ok());
+  EXPECT_THAT(sent.value(), IsEmpty());
+  EXPECT_FALSE(dialled());
+}
+
+TEST_F(DeviceEventsTest, ABatchSaysWhatBecameOfEachOfItsEvents) {
+  device_client client = make(options());
+  const auto hub = let_in(client);
+  Outcome<std::vector<error>> sent;
+  client.async_send_events({message("1"), message(std::string(262'145, 'x')), message("3")},
+                           sent.callback());
+  settle();
+  ASSERT_THAT(bodies(*hub), ElementsAre("1", "3"));
+  EXPECT_TRUE(sent.pending());
+  hub->puback(hub->events[0].packet_id);
+  settle();
+  pass(seconds(61));
+  ASSERT_TRUE(sent.failed(errc::message_too_large));
+  ASSERT_THAT(sent.value(), SizeIs(3));
+  EXPECT_FALSE(sent.value()[0]);
+  EXPECT_EQ(sent.value()[1], errc::message_too_large);
+  EXPECT_EQ(sent.value()[2], errc::outcome_unknown);
+}
+
+TEST_F(DeviceEventsTest, ABatchOverTheQueuesLimitLosesItsEndOnly) {
+  device_options chosen = options();
+  chosen.offline_queue.limit = 2;
+  device_client client = make(chosen);
+  Outcome<std::vector<error>> sent;
+  client.async_send_events({message("1"), message("2"), message("3")}, sent.callback());
+  settle();
+  const auto hub = let_in();
+  ASSERT_THAT(bodies(*hub), ElementsAre("1", "2"));
+  for (const auto& event : hub->events) hub->puback(event.packet_id);
+  settle();
+  ASSERT_TRUE(sent.failed(errc::offline_queue_full));
+  EXPECT_FALSE(sent.value()[1]);
+  EXPECT_EQ(sent.value()[2], errc::offline_queue_full);
+}
+
+TEST_F(DeviceEventsTest, ALostConnectionSendsOnlyWhatABatchHasUnacknowledged) {
+  device_client client = make(options());
+  auto hub = let_in(client);
+  Outcome<std::vector<error>> sent;
+  client.async_send_events({message("1"), message("2"), message("3")}, sent.callback());
+  settle();
+  ASSERT_THAT(bodies(*hub), SizeIs(3));
+  hub->puback(hub->events[0].packet_id);
+  settle();
+  stream().end(net::CloseReason::kReset);
+  settle();
+  pass(seconds(1));
+  hub = let_in();
+  ASSERT_THAT(bodies(*hub), ElementsAre("2", "3"));
+  for (const auto& event : hub->events) hub->puback(event.packet_id);
+  settle();
+  EXPECT_TRUE(sent.ok());
+}
+
+TEST_F(DeviceEventsTest, CancellingABatchLeavesOtherEventsAlone) {
+  device_client client = make(options());
+  const auto hub = let_in(client);
+  Outcome<std::vector<error>> sent;
+  boost::asio::cancellation_signal stop;
+  Outcome<>& before = send(client, message("0"));
+  client.async_send_events({message("1"), message("2")},
+                           boost::asio::bind_cancellation_slot(stop.slot(), sent.callback()));
+  Outcome<>& after = send(client, message("3"));
+  ASSERT_THAT(bodies(*hub), ElementsAre("0", "1", "2", "3"));
+  hub->puback(hub->events[0].packet_id);
+  hub->puback(hub->events[1].packet_id);
+  settle();
+  stop.emit(boost::asio::cancellation_type::terminal);
+  settle();
+  ASSERT_TRUE(sent.failed(errc::outcome_unknown));
+  EXPECT_FALSE(sent.value()[0]);
+  EXPECT_EQ(sent.value()[1], errc::outcome_unknown);
+  EXPECT_TRUE(before.ok());
+  hub->puback(hub->events[2].packet_id);
+  hub->puback(hub->events[3].packet_id);
+  settle();
+  EXPECT_TRUE(after.ok());
+}
+
+TEST_F(DeviceEventsTest, CancellingABatchThatWaitsTakesAllOfIt) {
+  device_client client = make(options());
+  Outcome<std::vector<error>> sent;
+  boost::asio::cancellation_signal stop;
+  client.async_send_events({message("1"), message("2")},
+                           boost::asio::bind_cancellation_slot(stop.slot(), sent.callback()));
+  settle();
+  stop.emit(boost::asio::cancellation_type::terminal);
+  settle();
+  ASSERT_TRUE(sent.failed(errc::operation_aborted));
+  EXPECT_EQ(sent.value()[1], errc::operation_aborted);
+}
+
+TEST_F(DeviceEventsTest, ABatchEndsWithItsClient) {
+  Outcome<std::vector<error>> sent;
+  Outcome<std::vector<error>> late;
+  {
+    device_client client = make(options());
+    client.async_send_events({message("1"), message("2")}, sent.callback());
+    settle();
+    client.async_close([](const error&) {});
+    settle();
+    client.async_send_events({message("3")}, late.callback());
+    settle();
+  }
+  settle();
+  ASSERT_TRUE(sent.failed(errc::closed));
+  EXPECT_THAT(sent.value(), SizeIs(2));
+  EXPECT_TRUE(late.failed(errc::closed));
+  EXPECT_THAT(late.value(), IsEmpty());
+}
+
 TEST_F(DeviceEventsTest, ClosingSaysWhatIsNotKnown) {
   device_client client = make(options());
   const auto hub = let_in(client);

@@ -305,6 +305,13 @@ void DeviceSession::send_event(detail::operation_id id, const message& message,
   if (phase_ == Phase::kIdle && !events_.empty()) start_attempt({});
 }
 
+void DeviceSession::send_events(detail::operation_id id, std::span<const message> messages,
+                                detail::completion<std::vector<error>> done) {
+  if (!running()) return fail_with(std::move(done), errc::closed);
+  events_.send_batch(id, messages, std::move(done));
+  if (phase_ == Phase::kIdle && !events_.empty()) start_attempt({});
+}
+
 void DeviceSession::on_acknowledged(uint64_t token) {
   events_.acknowledged(token);
   renew_if_possible();

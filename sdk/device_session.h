@@ -10,6 +10,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,8 @@ class DeviceSession final : public std::enable_shared_from_this<DeviceSession> {
   void connect(detail::operation_id id, detail::completion<> done);
   void receive(detail::operation_id id, detail::completion<received_message> done);
   void send_event(detail::operation_id id, const message& message, detail::completion<> done);
+  void send_events(detail::operation_id id, std::span<const message> messages,
+                   detail::completion<std::vector<error>> done);
   void complete(Delivery& delivery, detail::completion<> done);
   void next_state(detail::operation_id id, detail::completion<connection_change> done);
   void close(detail::completion<> done);

@@ -1,6 +1,7 @@
 #include "sdk/event_sender.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "sdk/failure.h"
@@ -23,6 +24,40 @@ size_t event_size(const message& message) {
   return size;
 }
 
+// What became of the events of a batch so far. Tells it when its last event lets go of it.
+class BatchOutcome {
+ public:
+  BatchOutcome(size_t size, detail::completion<std::vector<error>> done)
+      : outcomes_(size), done_(std::move(done)) {}
+  ~BatchOutcome() {
+    const auto failed = std::ranges::find_if(outcomes_, [](const error& one) { return bool{one}; });
+    const error why = failed == outcomes_.end() ? error() : *failed;
+    finish(std::move(done_), why, std::move(outcomes_));
+  }
+  BatchOutcome(const BatchOutcome&) = delete;
+  BatchOutcome& operator=(const BatchOutcome&) = delete;
+
+  void set(size_t index, error why) { outcomes_[index] = std::move(why); }
+
+ private:
+  std::vector<error> outcomes_;
+  detail::completion<std::vector<error>> done_;
+};
+
+// The completion of one event of a batch.
+class BatchPart final : public detail::completion_target<> {
+ public:
+  BatchPart(std::shared_ptr<BatchOutcome> batch, size_t index)
+      : batch_(std::move(batch)), index_(index) {
+    batch_->set(index_, errc::closed);  // Unless it is completed.
+  }
+  void complete(error why) override { batch_->set(index_, std::move(why)); }
+
+ private:
+  std::shared_ptr<BatchOutcome> batch_;
+  size_t index_;
+};
+
 }  // namespace
 
 EventSender::EventSender(Loop& loop, const wire::Identity& device, const device_options& options)
@@ -32,25 +67,41 @@ EventSender::EventSender(Loop& loop, const wire::Identity& device, const device_
       deadlines_(loop, [this](Instant now) { return end_overdue(now); }) {}
 
 void EventSender::send(detail::operation_id id, const message& message, detail::completion<> done) {
-  if (has_duplicate_names(message.properties)) {
-    return fail_with(std::move(done), {errc::invalid_argument, "a property is there twice"});
+  take({.id = id, .operation = id, .done = std::move(done)}, message);
+}
+
+void EventSender::send_batch(detail::operation_id id, std::span<const message> messages,
+                             detail::completion<std::vector<error>> done) {
+  const auto batch = std::make_shared<BatchOutcome>(messages.size(), std::move(done));
+  for (size_t i = 0; i < messages.size(); ++i) {
+    take({.id = detail::next_operation_id(),
+          .operation = id,
+          .done = std::make_unique<BatchPart>(batch, i)},
+         messages[i]);
   }
-  Event event{.id = id, .topic = event_topic(device_, message)};
+}
+
+// Queues `event`, which is to become `message`, or ends it.
+void EventSender::take(Event event, const message& message) {
+  if (has_duplicate_names(message.properties)) {
+    return fail_with(std::move(event.done), {errc::invalid_argument, "a property is there twice"});
+  }
+  event.topic = event_topic(device_, message);
   if (event_size(message) > kEventSizeMax || event.topic.size() > wire::kTopicSizeMax) {
-    return fail_with(std::move(done), {errc::message_too_large,
-                                       "an event has at most 256 KB of body and properties, and "
-                                       "encoded properties that fit in an MQTT topic"});
+    return fail_with(std::move(event.done),
+                     {errc::message_too_large,
+                      "an event has at most 256 KB of body and properties, and "
+                      "encoded properties that fit in an MQTT topic"});
   }
   if (waiting_.size() >= std::max<size_t>(options_.offline_queue.limit, 1)) {
     if (options_.offline_queue.when_full == offline_queue_options::policy::reject_newest) {
-      return fail_with(std::move(done), errc::offline_queue_full);
+      return fail_with(std::move(event.done), errc::offline_queue_full);
     }
     Event oldest = std::move(waiting_.front());
     waiting_.pop_front();
     fail(std::move(oldest), errc::dropped_from_queue);
   }
   event.body = message.body;
-  event.done = std::move(done);
   event.deadline = Instant::max();
   if (options_.operation_timeout.count() > 0) {
     event.deadline = loop_.clock().now() + options_.operation_timeout;
@@ -119,11 +170,13 @@ void EventSender::fail_all(const error& why) {
 
 void EventSender::cancel(detail::operation_id id) {
   for (std::deque<Event>* events : {&waiting_, &sent_}) {
-    const auto found = std::ranges::find(*events, id, &Event::id);
-    if (found == events->end()) continue;
-    Event event = std::move(*found);
-    events->erase(found);
-    return fail(std::move(event), errc::operation_aborted);
+    for (auto found = events->begin();;) {
+      found = std::ranges::find(found, events->end(), id, &Event::operation);
+      if (found == events->end()) break;
+      Event event = std::move(*found);
+      found = events->erase(found);
+      fail(std::move(event), errc::operation_aborted);
+    }
   }
 }
 

@@ -4,7 +4,9 @@
 #include <linarite/device_client.h>
 
 #include <deque>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "mqtt/connection.h"
 #include "sdk/deadline_timer.h"
@@ -27,6 +29,11 @@ class EventSender {
   EventSender(Loop& loop, const wire::Identity& device, const device_options& options);
 
   void send(detail::operation_id id, const message& message, detail::completion<> done);
+  // As send() for each in turn. Done when the last is decided, with what became of each; the error
+  // is that of the first that failed.
+  void send_batch(detail::operation_id id, std::span<const message> messages,
+                  detail::completion<std::vector<error>> done);
+  // Whatever send() or send_batch() with this id left undecided.
   void cancel(detail::operation_id id);
   // Whether events wait for a connection or an acknowledgement.
   bool empty() const { return waiting_.empty() && sent_.empty(); }
@@ -45,7 +52,8 @@ class EventSender {
 
  private:
   struct Event {
-    detail::operation_id id = 0;
+    detail::operation_id id = 0;         // Its own.
+    detail::operation_id operation = 0;  // Of the call; one for all of a batch.
     std::string topic;
     std::vector<std::byte> body;
     detail::completion<> done;
@@ -54,6 +62,7 @@ class EventSender {
     bool tried = false;
   };
 
+  void take(Event event, const message& message);
   void pump();
   std::optional<Instant> end_overdue(Instant now);
   static void fail(Event event, const error& why);

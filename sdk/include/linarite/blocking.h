@@ -45,6 +45,8 @@ class LINARITE_API device_client {
                                           std::chrono::milliseconds wait = default_wait);
   void complete(received_message message, std::stop_token stop = {});
   void send_event(message message, std::stop_token stop = {});
+  // What became of each; throws only if the client is closed.
+  std::vector<error> send_events(std::vector<message> messages, std::stop_token stop = {});
   // Nothing, as above.
   std::optional<connection_change> next_state(std::stop_token stop = {},
                                               std::chrono::milliseconds wait = default_wait);

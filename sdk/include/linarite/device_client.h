@@ -27,6 +27,7 @@
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <linarite/completion.h>
 #include <linarite/connection_state.h>
@@ -126,6 +127,25 @@ class device_client {
         canceller());
   }
 
+  // Sends events one behind the other, without waiting for the acknowledgements between them:
+  // void(error, std::vector<error>). Each is an event of its own, as from async_send_event in this
+  // order with nothing between; a batch is no transaction. Done when all are decided. The vector
+  // has what became of each, in order; the error is that of the first that failed, and there is
+  // none if the hub has acknowledged all. as_tuple shows both, where other tokens throw. An event
+  // that is refused here (too large, or no place in device_options::offline_queue) does not stop
+  // those behind it. A cancellation is of all that are not decided yet. The vector is empty if the
+  // client was closed before.
+  template <class Token>
+  auto async_send_events(std::vector<message> messages, Token&& token) {
+    return detail::initiate<std::vector<error>>(
+        executor_, std::forward<Token>(token),
+        [session = session_, messages = std::move(messages)](detail::operation_id id,
+                                                             auto done) mutable {
+          start_send_events(session, id, std::move(messages), std::move(done));
+        },
+        canceller());
+  }
+
   // Tells the hub that the message was dealt with: void(error). MQTT does not confirm this: no
   // error means that it was sent on the connection by which the message came. Fails with
   // device_message_lock_lost if that connection is gone (the hub delivers the message again), and
@@ -181,6 +201,9 @@ class device_client {
                                          detail::completion<received_message>);
   LINARITE_API static void start_send_event(const session_pointer&, detail::operation_id, message,
                                             detail::completion<>);
+  LINARITE_API static void start_send_events(const session_pointer&, detail::operation_id,
+                                             std::vector<message>,
+                                             detail::completion<std::vector<error>>);
   LINARITE_API static void start_complete(std::shared_ptr<sdk::Delivery>, detail::completion<>);
   LINARITE_API static void start_next_state(const session_pointer&, detail::operation_id,
                                             detail::completion<connection_change>);

@@ -172,6 +172,11 @@ class Hub:
     def connection_string(self, policy="service"):
         return self.cli("hub", "connection-string", "show", "--policy-name", policy, "-o", "tsv")
 
+    def event_hub_string(self, *flags, policy="service"):
+        """The connection string for Event Hubs clients."""
+        words = ("hub", "connection-string", "show", "--policy-name", policy, "-o", "tsv", "--eh")
+        return self.cli(*words, *flags)
+
     def policy_token(self, policy="service", **options):
         parts = parse(self.connection_string(policy))
         return sas_token(HOST, parts["SharedAccessKey"], policy=policy, **options)

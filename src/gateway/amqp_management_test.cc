@@ -156,6 +156,16 @@ TEST_F(AmqpManagementTest, NeedsServiceConnectAndTheEntitysName) {
               Contains("detached closed amqp:not-found"));
 }
 
+// Java's client does not wait for the outcome of its token before it attaches.
+TEST_F(AmqpManagementTest, ALinkWithoutATokenIsToldSoInEachReply) {
+  const auto peer = open();
+  const auto pair = attach_pair(*peer);
+  EXPECT_THAT(reply_text(ask(*peer, pair, read_request("eventhub"))), StartsWith("401"));
+  const auto cbs = attach_cbs(*peer);
+  EXPECT_EQ(put_token(*peer, cbs, put_token_message(policy_token("service"))), "200 OK");
+  EXPECT_EQ(reply_text(ask(*peer, pair, read_request("eventhub"))), "200 OK");
+}
+
 TEST_F(AmqpManagementTest, TokensOfEventHubsClients) {
   for (const char* audience : {"sb://127.0.0.1/127.0.0.1/$management", "amqp://127.0.0.1/127.0.0.1",
                                "sb://127.0.0.1/127.0.0.1"}) {

@@ -52,6 +52,10 @@ std::unexpected<Error> cannot_listen(const ListenerOptions& options, const Socke
   return fail(ErrorCode::kIoError, std::move(what));
 }
 
+// Linux takes no larger one from a program, yet has one of 65,483 on loopback. azure-eventhub's
+// asyncio client sets the one that it finds on its connection again, and fails with EINVAL.
+constexpr int kSegmentSizeMax = 32'767;
+
 Result<BoundSocket> bind_one(const ListenerOptions& options, const std::string& text,
                              uint16_t port) {
   std::optional<SocketAddress> at = SocketAddress::parse(text, port);
@@ -73,6 +77,7 @@ Result<BoundSocket> bind_one(const ListenerOptions& options, const std::string& 
   if (at->family() == AF_INET6) {
     ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
   }
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_MAXSEG, &kSegmentSizeMax, sizeof(kSegmentSizeMax));
   if (::bind(socket.get(), at->raw(), at->size) != 0 ||
       ::listen(socket.get(), Listener::kBacklog) != 0) {
     return cannot_listen(options, *at, errno);

@@ -9,6 +9,8 @@ using amqp::Value;
 
 constexpr std::string_view kEventHub = "com.microsoft:eventhub";
 constexpr std::string_view kPartition = "com.microsoft:partition";
+// Of the tokens that come with requests, among those that were put.
+constexpr std::string_view kManagementTokenName = "$management";
 // 0001-01-01, the earliest time of .NET: of a partition without events.
 constexpr int64_t kNoTimeMs = -62'135'596'800'000;
 
@@ -86,6 +88,7 @@ void AmqpManagement::handle(amqp::LinkId link, const amqp::MessageReceived& rece
 Status AmqpManagement::read(const AmqpRequest& request, const amqp::MessageView& message) {
   const hub::Hub& hub = peer_.hub;
   const AmqpRight right = management_right(hub);
+  take_token(message);
   if (Status allowed = peer_.claims.allow(right.action, right.resource); !allowed) return allowed;
   const auto wanted = read_management_request(message, hub.event_hub_name(), hub.partition_count());
   if (!wanted) return std::unexpected(wanted.error());
@@ -95,6 +98,13 @@ Status AmqpManagement::read(const AmqpRequest& request, const amqp::MessageView&
     replies_.reply(request, {.body = event_hub_body(hub)});
   }
   return {};
+}
+
+// Java's client puts no token for its management links: each request brings one. One that is
+// refused leaves the request to the tokens that were put.
+void AmqpManagement::take_token(const amqp::MessageView& message) {
+  const auto token = string_property(message, "security_token");
+  if (token && peer_.claims.put(std::string(kManagementTokenName), *token)) peer_.claims_changed();
 }
 
 void AmqpManagement::read_partition(const AmqpRequest& request, uint32_t number) {

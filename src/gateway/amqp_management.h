@@ -32,6 +32,7 @@ class AmqpManagement {
  private:
   // Fails with what the reply is to say.
   Status read(const AmqpRequest& request, const amqp::MessageView& message);
+  void take_token(const amqp::MessageView& message);
   void read_partition(const AmqpRequest& request, uint32_t number);
 
   AmqpPeer& peer_;

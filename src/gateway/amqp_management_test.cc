@@ -166,6 +166,17 @@ TEST_F(AmqpManagementTest, ALinkWithoutATokenIsToldSoInEachReply) {
   EXPECT_EQ(reply_text(ask(*peer, pair, read_request("eventhub"))), "200 OK");
 }
 
+TEST_F(AmqpManagementTest, ARequestMayBringItsToken) {
+  const auto peer = open();
+  const auto pair = attach_pair(*peer);
+  amqp::Message request = read_request("eventhub");
+  set_property(request, "security_token", Value::string("SharedAccessSignature sr=x"));
+  EXPECT_THAT(reply_text(ask(*peer, pair, request)), StartsWith("401"));
+  request = read_request("eventhub");
+  set_property(request, "security_token", Value::string(policy_token("service")));
+  EXPECT_EQ(reply_text(ask(*peer, pair, request)), "200 OK");
+}
+
 TEST_F(AmqpManagementTest, TokensOfEventHubsClients) {
   for (const char* audience : {"sb://127.0.0.1/127.0.0.1/$management", "amqp://127.0.0.1/127.0.0.1",
                                "sb://127.0.0.1/127.0.0.1"}) {

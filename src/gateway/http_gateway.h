@@ -1,6 +1,6 @@
 // The REST service API on port 443 (service-protocol 5): heads are routed and authorised before
-// their bodies are read, calls go to the hub, answers come back once they are durable. The same port
-// takes MQTT and AMQP over WebSocket.
+// their bodies are read, calls go to the hub, answers come back once they are durable. The same
+// port takes MQTT and AMQP over WebSocket.
 #pragma once
 
 #include <memory>

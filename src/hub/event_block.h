@@ -23,8 +23,8 @@ inline constexpr size_t kEventBlockSizeMax = store::kValueSizeMax;
 // Immutable; any thread.
 class EventBlock {
  public:
-  // Takes a whole record, packed or not, or fails with kStoreCorrupt: bounds, counts, limits and the order of times
-  // are checked here, so that at() need not.
+  // Takes a whole record, packed or not, or fails with kStoreCorrupt: bounds, counts, limits and
+  // the order of times are checked here, so that at() need not.
   static Result<EventBlockPtr> decode(Bytes record);
 
   uint64_t first() const { return first_; }  // Sequence number of the first event.

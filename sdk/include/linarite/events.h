@@ -48,6 +48,7 @@ struct event_position {
   wall_time time{};  // Of enqueued_after.
 };
 
+// Of an event_reader: where it reads, besides how it connects.
 struct event_reader_options : service_options {
   std::string consumer_group = "$Default";
   event_position begin{};

@@ -47,6 +47,7 @@ class LINARITE_API client_end {
   std::weak_ptr<sdk::ManualStream> stream_;
 };
 
+// Whom a client wants to reach.
 struct connect_request {
   std::string host;
   std::uint16_t port = 0;
@@ -56,6 +57,7 @@ struct connect_request {
 using connect_function = std::function<std::unique_ptr<connection_peer>(
     const connect_request&, client_end, std::string& refusal)>;
 
+// Of a manual network.
 struct manual_network_options {
   wall_time start{};
   // Fills its argument with random bytes. Empty: the kernel's generator.

@@ -51,6 +51,7 @@ struct device {
   // The same, throwing linarite::exception.
   LINARITE_API static device from_json(std::string_view json);
 };
+// The JSON object as which the hub shows the device, keys included.
 LINARITE_API std::string to_json(const device& what);
 
 // How many identities there are.

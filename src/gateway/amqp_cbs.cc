@@ -1,7 +1,5 @@
 #include "gateway/amqp_cbs.h"
 
-#include <prometheus/counter.h>
-
 #include <string>
 
 #include "base/text.h"
@@ -23,15 +21,12 @@ std::optional<std::string_view> text_body(const amqp::MessageView& message) {
 
 }  // namespace
 
-bool AmqpCbs::handle(amqp::LinkId link, const amqp::MessageReceived& received) {
+void AmqpCbs::handle(amqp::LinkId link, const amqp::MessageReceived& received) {
   Result<amqp::MessageView> view;
   const AmqpRequest request = replies_.take(link, received, view);
   const Status status = view ? put_token(*view) : Status(std::unexpected(view.error()));
-  (status ? peer_.metrics.tokens_accepted : peer_.metrics.tokens_refused).Increment();
-  failures_ = status ? 0 : failures_ + 1;
   replies_.reply(request, status ? AmqpReply{} : AmqpReply::failure(status.error(), false));
-  if (status) peer_.claims_changed();
-  return failures_ >= kCbsFailuresMax;
+  peer_.token_judged(status);
 }
 
 Status AmqpCbs::put_token(const amqp::MessageView& request) {
@@ -52,10 +47,6 @@ Status AmqpCbs::put_token(const amqp::MessageView& request) {
     return fail(ErrorCode::kArgumentInvalid, "the token type is not supported");
   }
   return peer_.claims.put(std::string(*name), *token);
-}
-
-void AmqpCbsRequestLink::on_message(const amqp::MessageReceived& message) {
-  if (cbs_.handle(id_, message)) give_up_();
 }
 
 }  // namespace linarite::gateway

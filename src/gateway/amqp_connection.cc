@@ -33,7 +33,7 @@ AmqpConnection::AmqpConnection(const Context& context, net::Stream& stream)
             .metrics = context.metrics,
             .loop = stream.loop(),
             .flush = [this] { flush_soon(); },
-            .claims_changed = [this] { claims_changed_ = true; },
+            .token_judged = [this](const Status& status) { token_judged(status); },
             .unsent = [this] { return unsent(); },
             .want_room = [this] { room_wanted_ = true; },
             .answer = [this](amqp::LinkId link,
@@ -103,6 +103,14 @@ void AmqpConnection::handle(amqp::Events& events) {
   }
 }
 
+void AmqpConnection::token_judged(const Status& status) {
+  (status ? context_.metrics.tokens_accepted : context_.metrics.tokens_refused).Increment();
+  refused_tokens_ = status ? 0 : refused_tokens_ + 1;
+  if (status) claims_changed_ = true;
+  if (refused_tokens_ < kRefusedTokensMax || closing_) return;
+  close({ErrorCode::kIotHubUnauthorizedAccess, "too many refused tokens"});
+}
+
 void AmqpConnection::on(const amqp::SaslReceived& event) {
   // MSSBCBS and ANONYMOUS lead to $cbs; EXTERNAL needs device certificates, which are not served
   // yet.
@@ -111,10 +119,9 @@ void AmqpConnection::on(const amqp::SaslReceived& event) {
     code = amqp::SaslCode::kOk;
   } else if (event.mechanism == "PLAIN" && event.response && is_private(stream_.peer())) {
     const Status status = claims_.log_in(*event.response);
-    (status ? context_.metrics.tokens_accepted : context_.metrics.tokens_refused).Increment();
+    token_judged(status);
     if (status) {
       code = amqp::SaslCode::kOk;
-      claims_changed_ = true;
     } else {
       context_.log.info("AMQP log-in refused",
                         {{"peer", stream_.peer().address}, {"reason", status.error().message}});

@@ -21,6 +21,9 @@
 
 namespace linarite::gateway {
 
+// A connection with this many refused tokens in a row is closed.
+inline constexpr uint32_t kRefusedTokensMax = 10;
+
 // Owned by its stream. Used on the stream's loop only.
 class AmqpConnection final : public net::StreamHandler {
  public:
@@ -86,6 +89,7 @@ class AmqpConnection final : public net::StreamHandler {
   void flush_soon();
   void arm_timer();
   void on_timer();
+  void token_judged(const Status& status);
 
   Loop& loop() const { return stream_.loop(); }
   Instant now() const { return loop().clock().now(); }
@@ -100,8 +104,9 @@ class AmqpConnection final : public net::StreamHandler {
   std::map<amqp::LinkId, std::unique_ptr<AmqpLink>> links_;
   // Attaches that were not answered yet; the links are in links_ already.
   std::map<amqp::LinkId, std::shared_ptr<const amqp::Attach>> requested_;
-  Instant claim_deadline_;  // Until a token was accepted.
-  Instant recheck_;         // When the tokens are looked at next.
+  Instant claim_deadline_;       // Until a token was accepted.
+  Instant recheck_;              // When the tokens are looked at next.
+  uint32_t refused_tokens_ = 0;  // Since the last one that was accepted.
   bool had_claim_ = false;
   bool claims_changed_ = false;  // To be looked at after the events at hand.
   bool closing_ = false;  // Our close is on its way; only the engine's deadline counts any more.

@@ -180,10 +180,7 @@ Result<std::unique_ptr<AmqpLink>> AmqpConnection::make_cbs_link(
     return std::make_unique<AmqpReplyLink>(peer_, request, cbs_.replies(), std::string(),
                                            std::nullopt);
   }
-  const auto give_up = [this] {
-    close({ErrorCode::kIotHubUnauthorizedAccess, "too many refused tokens"});
-  };
-  return std::make_unique<AmqpCbsRequestLink>(peer_, request, cbs_, give_up);
+  return std::make_unique<AmqpCbsRequestLink>(peer_, request, cbs_);
 }
 
 // Event Hubs clients show the text as it is.

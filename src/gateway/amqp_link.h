@@ -23,8 +23,9 @@ struct AmqpPeer {
   Loop& loop;
   // Sends what the engine has written. To be called after using the engine outside of an event.
   std::function<void()> flush;
-  // The tokens of the connection changed: links may have lost their right.
-  std::function<void()> claims_changed;
+  // A token came, in whatever way, and was put or refused: it is counted. After an accepted one
+  // links may have lost their right; too many refused in a row end the connection.
+  std::function<void(const Status&)> token_judged;
   // Bytes that are on their way to the peer. A link that has more than net::Stream::kUnsentHigh
   // before it stops writing and asks, with want_room, for one call of its on_writable().
   std::function<size_t()> unsent;

@@ -104,7 +104,7 @@ Status AmqpManagement::read(const AmqpRequest& request, const amqp::MessageView&
 // refused leaves the request to the tokens that were put.
 void AmqpManagement::take_token(const amqp::MessageView& message) {
   const auto token = string_property(message, "security_token");
-  if (token && peer_.claims.put(std::string(kManagementTokenName), *token)) peer_.claims_changed();
+  if (token) peer_.token_judged(peer_.claims.put(std::string(kManagementTokenName), *token));
 }
 
 void AmqpManagement::read_partition(const AmqpRequest& request, uint32_t number) {

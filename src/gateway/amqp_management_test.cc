@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gateway/amqp_connection.h"
 #include "gateway/amqp_fixture.h"
 #include "gateway/amqp_replies.h"
 #include "gateway/telemetry_event.h"
@@ -175,6 +176,20 @@ TEST_F(AmqpManagementTest, ARequestMayBringItsToken) {
   request = read_request("eventhub");
   set_property(request, "security_token", Value::string(policy_token("service")));
   EXPECT_EQ(reply_text(ask(*peer, pair, request)), "200 OK");
+}
+
+TEST_F(AmqpManagementTest, TooManyRefusedTokensEndTheConnection) {
+  const auto peer = open();
+  const auto pair = attach_pair(*peer);
+  amqp::Message request = read_request("eventhub");
+  set_property(request, "security_token", Value::string("SharedAccessSignature sr=x"));
+  for (uint32_t i = 1; i < kRefusedTokensMax; ++i) {
+    EXPECT_THAT(reply_text(ask(*peer, pair, request)), StartsWith("401"));
+  }
+  Bytes bytes;
+  amqp::write_message(request, bytes);
+  ASSERT_TRUE(peer->client->send(pair.requests, "t", bytes));
+  EXPECT_THAT(exchange(*peer), Contains("closed by peer amqp:unauthorized-access"));
 }
 
 TEST_F(AmqpManagementTest, TokensOfEventHubsClients) {

@@ -175,6 +175,7 @@ void EventLog::durable(const EventBlockPtr& block, std::vector<Done> dones, cons
       tail_.pop_front();
     }
     parts_.metrics.events_appended.Increment(static_cast<double>(block->size()));
+    parts_.metrics.event_bytes_appended.Increment(static_cast<double>(block->byte_count()));
   } else {
     parts_.metrics.events_refused.Increment(static_cast<double>(block->size()));
   }

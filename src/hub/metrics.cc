@@ -37,6 +37,8 @@ Metrics::Metrics(prometheus::Registry& r)
                                  "Feedback records accepted by a receiver.")),
       events_appended(
           counter(r, "linarite_events_appended_total", "Device-to-cloud events durably logged.")),
+      event_bytes_appended(counter(r, "linarite_event_bytes_appended_total",
+                                   "Bytes of the same events, before they were packed.")),
       events_refused(counter(r, "linarite_events_refused_total",
                              "Device-to-cloud events that were not logged.")),
       events_trimmed(counter(r, "linarite_events_trimmed_total",

@@ -28,6 +28,7 @@ struct Metrics {
   prometheus::Gauge& feedback_pending;
   prometheus::Counter& feedback_delivered;
   prometheus::Counter& events_appended;  // Durably.
+  prometheus::Counter& event_bytes_appended;
   prometheus::Counter& events_refused;
   prometheus::Counter& events_trimmed;
   prometheus::Gauge& event_receivers;  // Admitted, over all consumer groups.

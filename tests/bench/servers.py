@@ -44,6 +44,12 @@ def resident_bytes(pid):
     return pages * os.sysconf("SC_PAGESIZE")
 
 
+def written_bytes(pid):
+    """What the process handed to the disk."""
+    lines = pathlib.Path(f"/proc/{pid}/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes:"))
+
+
 def cpu_seconds(pid):
     """User and system time of all threads: fields 14 and 15 of proc(5)."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -56,6 +62,7 @@ class Server:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = None
+        self.settings = {}
 
     def command(self):
         raise NotImplementedError
@@ -77,6 +84,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 preexec_fn=pinned(SERVER_CORE),
+                env={**os.environ, **self.settings},
             )
         while not self.is_ready():
             if self.process.poll() is not None:
@@ -160,8 +168,24 @@ class Linarite(Server):
             raise Failure(done.stderr)
         return done.stdout.strip()
 
+    def metric(self, name):
+        connection = http.client.HTTPConnection(HOST, self.ports["admin"], timeout=5)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
+
+    def entity(self):
+        """The name by which readers ask for events."""
+        show = ["hub", "connection-string", "show", "--eh", "-o", "tsv", "--data", self.data]
+        done = subprocess.run([PROGRAM, *show], capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout.strip().split("EntityPath=")[1].split(";")[0]
+
     def load_options(self):
         return [
+            *("--entity", self.entity()),
             *("--connection-string", self.connection_string(), "--ca", self.file("ca.pem"), "--host", HOST),
             *("--mqtt-port", self.ports["mqtt"], "--amqp-port", self.ports["amqp"]),
             *("--https-port", self.ports["https"]),

@@ -1,5 +1,5 @@
-"""The servers that are measured: ours and Debian's mosquitto, each in a folder of its own, on free ports,
-pinned to the server's core."""
+"""The servers that are measured: ours, Debian's mosquitto and, where there is one, FlashMQ, each in a folder of
+its own, on free ports, pinned to the server's core."""
 
 import http.client
 import json
@@ -192,15 +192,32 @@ class Linarite(Server):
         ]
 
 
-class Mosquitto(Server):
-    """With TLS, with the certificate of `linarite`, and with every limit that could slow it down lifted."""
+class Broker(Server):
+    """An MQTT broker with TLS, with the certificate of `linarite`, that needs no name and no password."""
+
+    def __init__(self, name, folder, linarite):
+        super().__init__(name, folder)
+        self.port = free_port()
+        for file in ("ca.pem", "server-p256.pem", "server-p256.key"):
+            shutil.copy(linarite.file(file), self.folder / file)
+        self.config = self.folder / "broker.conf"
+
+    def is_ready(self):
+        try:
+            socket.create_connection((HOST, self.port), timeout=5).close()
+            return True
+        except OSError:
+            return False
+
+    def load_options(self):
+        return ["--ca", self.folder / "ca.pem", "--host", HOST, "--mqtt-port", self.port]
+
+
+class Mosquitto(Broker):
+    """With every limit that could slow it down lifted."""
 
     def __init__(self, folder, linarite, persistence=False):
-        super().__init__("mosquitto, " + ("persistence" if persistence else "memory only"), folder)
-        self.port = free_port()
-        for name in ("ca.pem", "server-p256.pem", "server-p256.key"):
-            shutil.copy(linarite.file(name), self.folder / name)
-        self.config = self.folder / "mosquitto.conf"
+        super().__init__("mosquitto, " + ("persistence" if persistence else "memory only"), folder, linarite)
         self.config.write_text(
             f"""listener {self.port} {HOST}
 user root
@@ -224,12 +241,34 @@ log_type error
             raise Failure("mosquitto is not installed: ./dev setup")
         return [program, "-c", self.config]
 
-    def is_ready(self):
-        try:
-            socket.create_connection((HOST, self.port), timeout=5).close()
-            return True
-        except OSError:
-            return False
 
-    def load_options(self):
-        return ["--ca", self.folder / "ca.pem", "--host", HOST, "--mqtt-port", self.port]
+class FlashMQ(Broker):
+    """Built by whoever measures, one thread, memory only."""
+
+    def __init__(self, program, folder, linarite):
+        super().__init__("FlashMQ, memory only", folder, linarite)
+        self.program = program
+        self.config.write_text(
+            f"""listen {{
+  protocol mqtt
+  inet_protocol ip4
+  inet4_bind_address {HOST}
+  port {self.port}
+  fullchain {self.folder}/server-p256.pem
+  privkey {self.folder}/server-p256.key
+  minimum_tls_version tls1.3
+  tcp_nodelay true
+}}
+thread_count 1
+allow_anonymous true
+zero_byte_username_is_anonymous true
+max_qos_msg_pending_per_client 65535
+max_qos_bytes_pending_per_client 104857600
+log_level error
+quiet true
+log_file {self.folder}/broker.log
+"""
+        )
+
+    def command(self):
+        return [self.program, "--config-file", self.config]

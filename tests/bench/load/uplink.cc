@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/random.h"
-#include "load/token.h"
 
 namespace linarite::load {
 namespace {
@@ -115,6 +114,7 @@ bool Uplink::send_one() {
     ++under_way_[device];
     const uint64_t token = sent_++;
     put_token(payload_, token);
+    noise_.put(payload_, token);
     client.publish(topics_[device], payload_, token);
     touched_.push_back(&client);
     return true;

@@ -14,6 +14,7 @@
 #include "load/latencies.h"
 #include "load/mqtt_client.h"
 #include "load/process_sample.h"
+#include "load/token.h"
 
 namespace linarite::load {
 
@@ -62,6 +63,7 @@ class Uplink final : private MqttSink {
   bool pump_due_ = false;
   Instant pace_start_;
   Bytes payload_;
+  const Noise noise_;
 
   Latencies to_acknowledged_;  // From when an event was due.
   Latencies to_reader_;

@@ -105,11 +105,11 @@ void AmqpEventsLink::on_writable() {
 void AmqpEventsLink::pump() {
   if (watch_ == 0 || std::exchange(pumping_, true)) return;
   for (;;) {
-    if (peer_.engine.credit(id_) == 0 || (!block_ && at_end_)) {
+    if (peer_.engine.credit(id_) == 0 || (blocks_.empty() && at_end_)) {
       end_drain();
       break;
     }
-    if (!block_) {
+    if (blocks_.empty()) {
       if (reading_) break;
       read();
     } else if (!send_burst()) {
@@ -124,28 +124,29 @@ void AmqpEventsLink::read() {
   more_ = false;
   peer_.hub.read_events(
       attach_.receiver.partition, next_,
-      {peer_.loop, guarded([this](Result<hub::EventBlockPtr> block) {
-         if (!attach_.runtime_metrics) return take(std::move(block));
+      {peer_.loop, guarded([this](Result<hub::EventBlocks> blocks) {
+         if (!attach_.runtime_metrics) return take(std::move(blocks));
          peer_.hub.event_log_state(
              attach_.receiver.partition,
              {peer_.loop,
-              guarded([this, block = std::move(block)](const hub::EventLogState& state) mutable {
+              guarded([this, blocks = std::move(blocks)](const hub::EventLogState& state) mutable {
                 log_ = state;
-                take(std::move(block));
+                take(std::move(blocks));
               })});
        })});
 }
 
-void AmqpEventsLink::take(Result<hub::EventBlockPtr> block) {
+void AmqpEventsLink::take(Result<hub::EventBlocks> blocks) {
   reading_ = false;
-  if (!block) {
+  if (!blocks) {
     at_end_ = true;
-    return peer_.detach(id_, event_hub_error(block.error(), peer_.hub));
+    return peer_.detach(id_, event_hub_error(blocks.error(), peer_.hub));
   }
-  block_ = *std::move(block);
-  at_end_ = !block_ && !more_;
+  blocks_ = *std::move(blocks);
+  std::ranges::reverse(blocks_);
+  at_end_ = blocks_.empty() && !more_;
   // Events that were trimmed meanwhile are gone: it goes on at the first one that was kept.
-  if (block_) next_ = std::max(next_, block_->first());
+  if (!blocks_.empty()) next_ = std::max(next_, blocks_.back()->first());
   pump();
 }
 
@@ -153,7 +154,7 @@ bool AmqpEventsLink::send_burst() {
   size_t count = 0;
   size_t bytes = 0;
   bool ready = true;
-  while (ready && next_ < block_->next()) {
+  while (ready && !blocks_.empty()) {
     if (bytes >= kEventsBurstBytes || (bytes == 0 && peer_.unsent() > net::Stream::kUnsentHigh)) {
       wants_room_ = true;
       peer_.want_room();
@@ -166,15 +167,16 @@ bool AmqpEventsLink::send_burst() {
       ready = send_next();
       bytes += payload_.size();
       ++count;
+      if (next_ == blocks_.back()->next()) blocks_.pop_back();
     }
   }
   peer_.metrics.events_sent.Increment(static_cast<double>(count));
-  if (next_ == block_->next()) block_.reset();
   return ready;
 }
 
 bool AmqpEventsLink::send_next() {
-  encode(block_->at(next_ - block_->first()));
+  const hub::EventBlock& block = *blocks_.back();
+  encode(block.at(next_ - block.first()));
   char tag[sizeof(next_)];
   for (size_t i = 0; i < sizeof(tag); ++i) tag[i] = static_cast<char>(next_ >> (56 - 8 * i));
   const auto sent = peer_.engine.send(id_, {tag, sizeof(tag)}, payload_);

@@ -14,8 +14,9 @@ inline constexpr size_t kEventsBurstBytes = size_t{64} << 10U;
 // outcomes have no effect on the log.
 inline constexpr size_t kEventsUnsettledMax = 1024;
 
-// Holds one block of events at most, and writes no more while much is unsent or the session's
-// window is shut: a peer that does not read costs no memory that grows.
+// Holds what one read of the log brings (hub::kEventReadBytes, or one block), and writes no more
+// while much is unsent or the session's window is shut: a peer that does not read costs no memory
+// that grows.
 class AmqpEventsLink final : public AmqpLink {
  public:
   AmqpEventsLink(AmqpPeer& peer, amqp::LinkId id, EventsAttach attach)
@@ -36,8 +37,8 @@ class AmqpEventsLink final : public AmqpLink {
   // Sends what there is, as far as credit, window and stream allow, and reads on.
   void pump();
   void read();
-  void take(Result<hub::EventBlockPtr> block);
-  // False if the link has to wait for something other than credit or a block.
+  void take(Result<hub::EventBlocks> blocks);
+  // False if the link has to wait for something other than credit or events.
   bool send_burst();
   bool send_next();
   void settle_oldest();
@@ -48,9 +49,10 @@ class AmqpEventsLink final : public AmqpLink {
   const EventsAttach attach_;
   hub::EventReceiverId receiver_ = 0;
   hub::EventWatchId watch_ = 0;
-  uint64_t next_ = 0;          // The event to be sent next.
-  hub::EventBlockPtr block_;   // Has it; null when a block has to be read.
-  hub::EventLogState log_{};   // As of the block, for the runtime metrics.
+  uint64_t next_ = 0;  // The event to be sent next.
+  // The blocks that were read and not sent, last first. The last here has the next event.
+  hub::EventBlocks blocks_;
+  hub::EventLogState log_{};   // As of the read, for the runtime metrics.
   std::deque<uint32_t> sent_;  // Delivery-ids that may be unsettled, oldest first.
   Bytes payload_;
   bool pumping_ = false;

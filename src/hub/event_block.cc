@@ -68,16 +68,13 @@ std::optional<Bytes> unpacked(ByteView record) {
 
 }  // namespace
 
-Result<EventBlockPtr> EventBlock::decode(Bytes record) {
-  if (record.size() > kHeaderSize && record.size() <= kEventBlockSizeMax &&
-      static_cast<uint8_t>(record.front()) == kPackedVersion) {
-    auto plain = unpacked(record);
-    if (!plain) return corrupt();
-    record = *std::move(plain);
-  }
+Result<EventBlockPtr> EventBlock::decode(ByteView record) {
   if (record.size() < kHeaderSize || record.size() > kEventBlockSizeMax) return corrupt();
+  const bool packed = static_cast<uint8_t>(record.front()) == kPackedVersion;
+  auto plain = packed ? unpacked(record) : Bytes(record);
+  if (!plain) return corrupt();
   std::shared_ptr<EventBlock> block(new EventBlock);
-  block->record_ = std::move(record);
+  block->record_ = *std::move(plain);
   ByteReader reader(block->record_);
   const uint8_t version = *reader.number<uint8_t>();
   block->first_ = *reader.number<uint64_t>();

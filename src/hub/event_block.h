@@ -25,7 +25,7 @@ class EventBlock {
  public:
   // Takes a whole record, packed or not, or fails with kStoreCorrupt: bounds, counts, limits and
   // the order of times are checked here, so that at() need not.
-  static Result<EventBlockPtr> decode(Bytes record);
+  static Result<EventBlockPtr> decode(ByteView record);
 
   uint64_t first() const { return first_; }  // Sequence number of the first event.
   uint64_t next() const { return first_ + size(); }

@@ -28,7 +28,7 @@ Bytes block_key(uint64_t last_sequence) {
 std::unexpected<Error> corrupt(const char* what) { return fail(ErrorCode::kStoreCorrupt, what); }
 
 Result<EventBlockPtr> decode_block(ByteView key, ByteView value) {
-  auto block = EventBlock::decode(Bytes(value));
+  auto block = EventBlock::decode(value);
   if (block && key != block_key((*block)->next() - 1)) {
     return corrupt("a block of events lies under a wrong key");
   }
@@ -94,9 +94,10 @@ Status EventLog::load() {
     if ((*block)->next() > begin_.sequence) end_ = end_of(**block);
   }
   if (end_.sequence > begin_.sequence) {
-    const auto first = read_stored(begin_.sequence);
-    if (!first) return std::unexpected(first.error());
-    if ((*first)->first() != begin_.sequence || (*first)->first_offset() != begin_.offset) {
+    const auto stored = read_stored(begin_.sequence, 0);
+    if (!stored) return std::unexpected(stored.error());
+    const EventBlockPtr& first = stored->front();
+    if (first->first() != begin_.sequence || first->first_offset() != begin_.offset) {
       return corrupt("the event log does not begin where it was trimmed");
     }
   }
@@ -255,29 +256,54 @@ Result<uint64_t> EventLog::search(const std::function<bool(const Event&)>& reach
 }
 
 Result<EventBlockPtr> EventLog::read(uint64_t sequence) const {
-  if (sequence >= end_.sequence) return nullptr;
-  const uint64_t wanted = std::max(sequence, begin_.sequence);
-  if (wanted >= end_.sequence) return nullptr;
-  if (!tail_.empty() && wanted >= tail_.front()->first()) {
-    const auto behind = std::ranges::upper_bound(tail_, wanted, {},
-                                                 [](const EventBlockPtr& b) { return b->first(); });
-    return *std::prev(behind);
-  }
-  return read_stored(wanted);
+  auto blocks = read_until(sequence, 0);
+  if (!blocks) return std::unexpected(blocks.error());
+  return blocks->empty() ? nullptr : blocks->front();
 }
 
-Result<EventBlockPtr> EventLog::read_stored(uint64_t sequence) const {
-  Result<EventBlockPtr> block = nullptr;
-  const Status scanned = parts_.store.scan_log(parts_.id, block_key(sequence), {},
-                                               [&](std::string_view key, std::string_view value) {
-                                                 block = decode_block(key, value);
-                                                 return false;
-                                               });
-  if (!scanned) return std::unexpected(scanned.error());
-  if (block && (*block == nullptr || (*block)->first() > sequence)) {
-    return corrupt("a block of events is missing");
+Result<EventBlocks> EventLog::read_on(uint64_t sequence) const {
+  return read_until(sequence, kEventReadBytes);
+}
+
+Result<EventBlocks> EventLog::read_until(uint64_t sequence, size_t bytes) const {
+  const uint64_t wanted = std::max(sequence, begin_.sequence);
+  if (wanted >= end_.sequence) return EventBlocks();
+  if (tail_.empty() || wanted < tail_.front()->first()) return read_stored(wanted, bytes);
+  const auto behind = std::ranges::upper_bound(tail_, wanted, {},
+                                               [](const EventBlockPtr& b) { return b->first(); });
+  EventBlocks blocks;
+  size_t read = 0;
+  for (auto block = std::prev(behind); block != tail_.end(); ++block) {
+    blocks.push_back(*block);
+    read += (*block)->byte_count();
+    if (read >= bytes) break;
   }
-  return block;
+  return blocks;
+}
+
+Result<EventBlocks> EventLog::read_stored(uint64_t sequence, size_t bytes) const {
+  EventBlocks blocks;
+  Status decoded;
+  uint64_t wanted = sequence;
+  size_t read = 0;
+  const auto take = [&](std::string_view key, std::string_view value) {
+    auto block = decode_block(key, value);
+    const bool fits = block && (blocks.empty() ? (*block)->first() <= wanted  //
+                                               : (*block)->first() == wanted);
+    if (!fits) {
+      decoded = block ? corrupt("a block of events is missing") : std::unexpected(block.error());
+      return false;
+    }
+    wanted = (*block)->next();
+    read += (*block)->byte_count();
+    blocks.push_back(*std::move(block));
+    return read < bytes && wanted < end_.sequence;
+  };
+  const Status scanned = parts_.store.scan_log(parts_.id, block_key(sequence), {}, take);
+  if (!scanned) return std::unexpected(scanned.error());
+  if (!decoded) return std::unexpected(decoded.error());
+  if (blocks.empty()) return corrupt("a block of events is missing");
+  return blocks;
 }
 
 EventLog::WatchId EventLog::watch(std::function<void()> on_more) {

@@ -53,6 +53,11 @@ struct Event {
 
 class EventBlock;  // first(), size(), at(i), byte_count(); see event_block.h.
 using EventBlockPtr = std::shared_ptr<const EventBlock>;
+using EventBlocks = std::vector<EventBlockPtr>;
+
+// Blocks are read from the disk together until they have so many bytes: finding the place costs as
+// much as reading a hundred events.
+inline constexpr size_t kEventReadBytes = size_t{128} << 10U;
 
 // Where a reader starts (service-protocol 4.6). `inclusive` is ">=".
 struct EventPosition {
@@ -116,6 +121,9 @@ class EventLog {
   // The block with this event; the first retained one if the event was trimmed; nullptr if the
   // event is not there yet. kStoreCorrupt, kIoError.
   Result<EventBlockPtr> read(uint64_t sequence) const;
+  // The same block and those behind it, until they have kEventReadBytes; none if the event is not
+  // there yet.
+  Result<EventBlocks> read_on(uint64_t sequence) const;
 
   using WatchId = uint64_t;
   // `on_more` is called after new events became durable.
@@ -137,9 +145,11 @@ class EventLog {
 
   static Bytes encode_trim(const Begin& begin, const End& end);
   Status decode_trim(ByteView record);
-  Status load_last_block();
-  // The stored block with this event or the first one after it; nullptr if there is none.
-  Result<EventBlockPtr> read_stored(uint64_t sequence) const;
+  // What is durable and retained from this event on, until it has `bytes`: one block at least, if
+  // the event is there.
+  Result<EventBlocks> read_until(uint64_t sequence, size_t bytes) const;
+  // The same of the store alone.
+  Result<EventBlocks> read_stored(uint64_t sequence, size_t bytes) const;
   // The first retained event for which `reached` is true; it stays true from there on.
   Result<uint64_t> search(const std::function<bool(const Event&)>& reached) const;
   static End end_of(const EventBlock& block);

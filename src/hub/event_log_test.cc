@@ -364,5 +364,26 @@ TEST_F(SmallEventLogTest, AReaderFarBehindReadsFromTheStore) {
   EXPECT_EQ(log().read(11).value(), log().read(11).value()) << "the tail is";
 }
 
+// The sequence number of the first event of each block, and that behind the last.
+std::string places(const Result<EventBlocks>& blocks) {
+  if (!blocks) return "failed";
+  std::string text;
+  for (const EventBlockPtr& block : *blocks) text += std::to_string(block->first()) + ' ';
+  return blocks->empty() ? "none" : text + "to " + std::to_string(blocks->back()->next());
+}
+
+TEST_F(SmallEventLogTest, ReadsOnUntilThereIsEnough) {
+  for (int i = 0; i < 40; ++i) {
+    append(std::string(50'000, 'x'));
+    append(std::string(100, 'y'));
+    run();
+  }
+  EXPECT_EQ(places(log().read_on(0)), "0 2 4 to 6") << "from the store: 128 KB";
+  EXPECT_EQ(places(log().read_on(3)), "2 4 6 to 8");
+  EXPECT_EQ(places(log().read_on(70)), "70 72 74 to 76") << "from memory";
+  EXPECT_EQ(places(log().read_on(77)), "76 78 to 80") << "to the end";
+  EXPECT_EQ(places(log().read_on(80)), "none");
+}
+
 }  // namespace
 }  // namespace linarite::hub

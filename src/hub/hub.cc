@@ -419,10 +419,10 @@ void Hub::find_event(uint32_t partition, EventPosition position, Reply<Result<ui
   });
 }
 
-void Hub::read_events(uint32_t partition, uint64_t sequence, Reply<Result<EventBlockPtr>> reply) {
+void Hub::read_events(uint32_t partition, uint64_t sequence, Reply<Result<EventBlocks>> reply) {
   Partition& from = this->partition(partition);
   from.loop().dispatch([&from, sequence, reply = std::move(reply)]() mutable {
-    reply(from.events().read(sequence));
+    reply(from.events().read_on(sequence));
   });
 }
 

@@ -108,7 +108,7 @@ class Hub {
 
   void event_log_state(uint32_t partition, Reply<EventLogState> reply);
   void find_event(uint32_t partition, EventPosition position, Reply<Result<uint64_t>> reply);
-  void read_events(uint32_t partition, uint64_t sequence, Reply<Result<EventBlockPtr>> reply);
+  void read_events(uint32_t partition, uint64_t sequence, Reply<Result<EventBlocks>> reply);
   // `on_more` is called on `loop` after new events became durable; at most one call is under way.
   // Watch and unwatch on that loop, which must be one of the hub's.
   EventWatchId watch_events(uint32_t partition, Loop& loop, std::function<void()> on_more);

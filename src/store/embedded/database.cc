@@ -359,6 +359,8 @@ Status Database::scan_space(Space space, PartitionId partition, std::string_view
   const rocksdb::Slice bound = slice(last);
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &bound;
+  // A log is read once by each reader, and would drive everything else out of the cache.
+  options.fill_cache = space != Space::kLog;
   Status outcome;
   const rocksdb::Status status = guarded([&] {
     const std::unique_ptr<rocksdb::Iterator> at(rocks_->db->NewIterator(options, family));

@@ -96,7 +96,7 @@ void MqttConnection::flush() {
 
 void MqttConnection::on_writable() {
   if (ended_ || !std::exchange(paused_, false)) return;
-  if (reading()) stream_.resume_reading();
+  read_again();
   complete_written();
   set_delivery();
 }
@@ -107,7 +107,7 @@ void MqttConnection::on_closed(net::CloseReason reason) {
 
 // ---- Deadlines
 
-void MqttConnection::arm_timer() {
+void MqttConnection::arm_timer(Duration not_before) {
   Instant next = engine_.next_deadline();
   if (token_end_ != WallTime::max()) {
     // The first moment at which it has expired; times of day have milliseconds.
@@ -115,12 +115,21 @@ void MqttConnection::arm_timer() {
     next = std::min<Instant>(next, now() + left);
   }
   if (next == Instant::max()) return;
-  if (!reading()) next = std::max(next, now() + kPausedRecheck);
+  if (!reading()) not_before = kPausedRecheck;
+  next = std::max(next, now() + not_before);
   loop().cancel(timer_);
   timer_ = loop().run_at(next, [this] {
     timer_ = 0;
     on_timer();
   });
+}
+
+// After a pause, if nothing else asks for one. The clock of the keep-alive went on meanwhile: what
+// waits to be read comes before the next look at it.
+void MqttConnection::read_again() {
+  if (!reading()) return;
+  arm_timer(kPausedRecheck);
+  stream_.resume_reading();
 }
 
 void MqttConnection::on_timer() {

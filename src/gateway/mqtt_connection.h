@@ -141,7 +141,8 @@ class MqttConnection final : public net::StreamHandler,
 
   void handled();  // After every call into the engine.
   void flush();
-  void arm_timer();
+  void arm_timer(Duration not_before = Duration::zero());
+  void read_again();
   void on_timer();
   void end(MqttEnd end, const Error& why);
   void finish(MqttEnd end, const Error& why);

@@ -67,9 +67,8 @@ void MqttConnection::run_fault(uint64_t id) {
 void MqttConnection::throttle(Duration duration) {
   loop().cancel(throttle_timer_);
   throttle_timer_ = loop().run_after(duration, [this] {
-    arm_timer();  // As one that is not read: what waits to be read comes before the next look.
     throttle_timer_ = 0;
-    if (reading()) stream_.resume_reading();
+    read_again();
   });
   stream_.pause_reading();
 }

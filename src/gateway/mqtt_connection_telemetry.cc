@@ -54,7 +54,7 @@ void MqttConnection::event_done(size_t size, std::optional<uint64_t> number, con
   // With nothing on its way nothing would wake us later.
   if (!drained && waiting_events_ > 0) return;
   flooded_ = false;
-  if (reading()) stream_.resume_reading();
+  read_again();
 }
 
 bool MqttConnection::telemetry_waits() const {

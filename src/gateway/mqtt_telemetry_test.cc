@@ -154,11 +154,13 @@ TEST_F(MqttTelemetryTest, AFastSenderIsNotRead) {
   publish(*device, kEvents, 1, body);
   EXPECT_TRUE(device->stream.paused);
   // Silence is not the device's while nobody reads.
-  advance(seconds(300));
+  advance(seconds(298));
   EXPECT_FALSE(device->stream.closed);
   store_.hold_commits(false);
   exchange(*device);
   EXPECT_FALSE(device->stream.paused);
+  advance(seconds(4));
+  EXPECT_FALSE(device->stream.closed) << "and it has time to be read again";
   EXPECT_EQ(events().size(), 6U);
 }
 

@@ -230,9 +230,8 @@ Result<EventHubsConnectionString> parse_event_hubs_connection_string(std::string
   if (!plain) return std::unexpected(plain.error());
   out.development_emulator = *plain;
   if (out.key.empty() == out.signature.empty()) {
-    return refuse(out.key.empty()
-                      ? "SharedAccessKey is missing"
-                      : "SharedAccessKey and SharedAccessSignature exclude each other");
+    return refuse(out.key.empty() ? "SharedAccessKey is missing"
+                                  : "SharedAccessKey and SharedAccessSignature exclude each other");
   }
   if (!out.key.empty() && out.policy.empty()) return refuse("SharedAccessKeyName is missing");
   return out;

@@ -61,8 +61,8 @@ struct EventHubsConnectionString {
   bool operator==(const EventHubsConnectionString&) const = default;
 };
 
-// `Endpoint=sb://{host}[:port][/];EntityPath=…` with SharedAccessKeyName and SharedAccessKey, or with
-// SharedAccessSignature; UseDevelopmentEmulator=true|false may be there. The same rules.
+// `Endpoint=sb://{host}[:port][/];EntityPath=…` with SharedAccessKeyName and SharedAccessKey, or
+// with SharedAccessSignature; UseDevelopmentEmulator=true|false may be there. The same rules.
 Result<EventHubsConnectionString> parse_event_hubs_connection_string(std::string_view text);
 // Whether the text has an Endpoint, so that it is of this kind, well formed or not.
 bool is_event_hubs_connection_string(std::string_view text);

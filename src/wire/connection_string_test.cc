@@ -157,8 +157,9 @@ TEST(EventHubsConnectionString, AsItIsWritten) {
   const ConnectionString of{.host_name = "hub.test", .policy = "service", .key = "c2VjcmV0"};
   const auto c = parse_event_hubs_connection_string(event_hubs_connection_string(of, "hub"));
   ASSERT_TRUE(c);
-  EXPECT_EQ(*c, (EventHubsConnectionString{
-                    .host_name = "hub.test", .policy = "service", .key = "c2VjcmV0", .entity = "hub"}));
+  EXPECT_EQ(*c,
+            (EventHubsConnectionString{
+                .host_name = "hub.test", .policy = "service", .key = "c2VjcmV0", .entity = "hub"}));
 }
 
 TEST(EventHubsConnectionString, OtherForms) {

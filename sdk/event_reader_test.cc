@@ -359,7 +359,7 @@ TEST_F(EventReaderTest, AsksForNoMoreThanItMayKeep) {
   ASSERT_TRUE(first.ok());
   // Nobody takes what comes: at some time nothing more may come.
   size_t sent = 0;
-  for (int64_t round = 0; asked() > 0; ++round) {
+  while (asked() > 0) {
     for (uint32_t i = 0; i < 32; ++i) {
       for (; hub->credit(i) > 0; ++sent) hub->send_event(i, static_cast<int64_t>(sent) + 1);
     }

@@ -41,7 +41,7 @@ struct Arguments {
   std::optional<int64_t> expiry;
 
   // Events that are watched.
-  Text device_query, consumer_group, module_id, repair, yes;
+  Text device_query, consumer_group, module_id, interface, repair, yes;
   std::optional<int64_t> enqueued_time, timeout;
   std::vector<std::string> event_properties;
 

@@ -21,11 +21,13 @@ namespace json = boost::json;
 
 constexpr int64_t kTimeoutDefaultSeconds = 300;
 constexpr int64_t kTimeoutMaxSeconds = 31'536'000;
+constexpr int64_t kCountMax = 1'000'000'000'000;
 constexpr int64_t kEnqueuedMax = 253'402'300'799'999;  // The end of the year 9999.
 
 struct MonitorPlan {
   EventView view;
-  std::string device_id, module_id;
+  std::string device_id, module_id, interface;
+  int64_t count = 0;                // That are shown; zero is no limit.
   std::chrono::seconds timeout{0};  // Without an event; zero is for ever.
   event_reader_options options;
 };
@@ -59,7 +61,10 @@ class EventMonitor {
         return end();
       }
       wait();
-      for (const event& one : events) show(one);
+      for (const event& one : events) {
+        show(one);
+        if (plan_.count != 0 && shown_ == plan_.count) return end();
+      }
       receive();
     });
   }
@@ -67,6 +72,8 @@ class EventMonitor {
   void show(const event& one) {
     if (!matches_id(plan_.device_id, one.device_id)) return;
     if (!matches_id(plan_.module_id, one.module_id)) return;
+    if (!plan_.interface.empty() && interface_of(one) != plan_.interface) return;
+    ++shown_;
     const json::value item = plan_.view.shown(one, session_.arguments().output);
     if (!readable_) return session_.show_item(item);
     const std::string text = format_result(item, OutputForm::kJson);
@@ -96,6 +103,7 @@ class EventMonitor {
   boost::asio::steady_timer silence_{io_};
   std::optional<event_reader> reader_;
   const bool readable_;
+  int64_t shown_ = 0;
   bool ended_ = false;
   std::optional<linarite::error> failure_;
 };
@@ -111,6 +119,13 @@ Outcome<MonitorPlan> make_plan(const Session& session) {
   out.view = *std::move(view);
   out.device_id = arguments.device_id.value_or("");
   out.module_id = arguments.module_id.value_or("");
+  out.interface = arguments.interface.value_or("");
+  if (const auto& count = arguments.message_count) {
+    if (*count < 1 || *count > kCountMax) {
+      return misused("--message-count: must be 1 to " + std::to_string(kCountMax));
+    }
+    out.count = *count;
+  }
   const int64_t timeout = arguments.timeout.value_or(kTimeoutDefaultSeconds);
   if (timeout < 0 || timeout > kTimeoutMaxSeconds) {
     return misused("--timeout: must be 0 to " + std::to_string(kTimeoutMaxSeconds));

@@ -20,6 +20,7 @@ TEST_F(EventCommands, CheckTheirWords) {
   EXPECT_THAT(monitor({"-q", "SELECT * FROM devices"}), StartsWith("exit 2: --device-query: "));
   EXPECT_THAT(monitor({"-p", "sys", "most"}), StartsWith("exit 2: --properties: 'most' is not"));
   EXPECT_THAT(monitor({"-t", "-1"}), StartsWith("exit 2: --timeout"));
+  EXPECT_THAT(monitor({"--mc", "0"}), StartsWith("exit 2: --message-count"));
   EXPECT_THAT(monitor({"-e", "253402300800000"}), StartsWith("exit 2: --enqueued-time"));
 }
 

@@ -12,12 +12,12 @@ namespace json = boost::json;
 
 constexpr size_t kPayloadSizeMax = size_t{1} << 20U;  // A hub's messages are smaller.
 
-json::value annotation(const event& one, std::string_view name) {
+std::string annotation(const event& one, std::string_view name) {
   for (const auto& [key, value] : one.annotations) {
     const auto* const text = std::get_if<std::string>(&value);
-    if (key == name && text != nullptr) return json::value(printable(*text));
+    if (key == name && text != nullptr) return printable(*text);
   }
-  return json::value("");
+  return "";
 }
 
 json::value payload(const event& one, std::string_view type) {
@@ -88,6 +88,8 @@ bool matches_id(std::string_view wanted, std::string_view id) {
   return w == wanted.size();
 }
 
+std::string interface_of(const event& one) { return annotation(one, "dt-dataschema"); }
+
 Outcome<EventView> EventView::of(const std::vector<std::string>& words, std::string content_type) {
   EventView out;
   out.content_type = std::move(content_type);
@@ -116,7 +118,7 @@ json::value EventView::shown(const event& one, OutputForm form) const {
   }
   json::object out{{"origin", printable(one.device_id)},
                    {"module", printable(one.module_id)},
-                   {"interface", annotation(one, "dt-dataschema")},
+                   {"interface", interface_of(one)},
                    {"component", annotation(one, "dt-subject")},
                    {"payload", payload(one, type)}};
   if (annotations) out["annotations"] = annotations_of(one);

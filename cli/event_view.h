@@ -17,6 +17,9 @@ namespace linarite::cli {
 // pattern. Nothing wanted: all are.
 bool matches_id(std::string_view wanted, std::string_view id);
 
+// The DTMI of the device's model, printable; empty if it told none.
+std::string interface_of(const event& one);
+
 struct EventView {
   bool system = false, application = false, annotations = false;
   std::string content_type;  // If not empty it counts instead of the event's own.

@@ -44,6 +44,13 @@ TEST(EventView, Ids) {
   EXPECT_FALSE(matches_id("d.", "d1")) << "it is no regular expression";
 }
 
+TEST(EventView, TheInterfaceIsTheModelsId) {
+  event one;
+  EXPECT_EQ(interface_of(one), "");
+  one.annotations.emplace_back("dt-dataschema", "dtmi:com:example:Thermostat;1");
+  EXPECT_EQ(interface_of(one), "dtmi:com:example:Thermostat;1");
+}
+
 TEST(EventView, AsAzShowsIt) {
   EXPECT_EQ(shown({}), boost::json::parse(R"({"event": {"origin": "d1", "module": "",
       "interface": "", "component": "thermostat", "payload": {"wind": 12}}})"));

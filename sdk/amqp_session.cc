@@ -11,6 +11,7 @@
 namespace linarite::sdk {
 namespace {
 
+constexpr uint16_t kAmqpPort = 5672;
 constexpr uint16_t kAmqpsPort = 5671;
 constexpr uint32_t kCbsCredit = 10;
 constexpr const char* kTokenType = "servicebus.windows.net:sastoken";
@@ -49,13 +50,15 @@ class AmqpSession::Link final : public net::StreamHandler {
 
 AmqpSession::AmqpSession(std::weak_ptr<Network> network, std::shared_ptr<Loop> loop,
                          const service_identity& identity, const service_options& options,
-                         const Log& log)
+                         const Log& log, AmqpPeer peer)
     : network_(std::move(network)),
       loop_(std::move(loop)),
       identity_(identity),
       options_(options),
       log_(log),
-      tokens_(loop_, TokenSource::credential_of(identity), identity.host_name,
+      peer_(std::move(peer)),
+      tokens_(loop_, TokenSource::credential_of(identity),
+              peer_.audience.empty() ? identity.host_name : peer_.audience,
               options.token_life_time) {}
 
 AmqpSession::~AmqpSession() = default;
@@ -83,6 +86,21 @@ void AmqpSession::want() {
   if (phase_ == Phase::kIdle) start_attempt();
 }
 
+error AmqpSession::choose_target(Network& network) {
+  const uint16_t own_port = peer_.port.value_or(peer_.tls ? kAmqpsPort : kAmqpPort);
+  const uint16_t port = options_.endpoint.port.value_or(own_port);
+  if (!peer_.tls) {
+    const std::string& other = options_.endpoint.host;
+    target_ = {.host = other.empty() ? identity_.host_name : other, .port = port};
+    if (options_.connect_timeout.count() > 0) target_->limit = options_.connect_timeout;
+    return {};
+  }
+  auto made = make_endpoint(network, options_.endpoint, {.host = identity_.host_name, .port = port},
+                            options_.connect_timeout);
+  if (!made.problem) target_ = std::move(made.connect);
+  return made.problem;
+}
+
 void AmqpSession::start_attempt() {
   phase_ = Phase::kConnecting;
   ++connection_;
@@ -90,12 +108,7 @@ void AmqpSession::start_attempt() {
   if (!target_) {
     const auto network = network_.lock();
     if (!network) return;
-    auto made = make_endpoint(
-        *network, options_.endpoint,
-        {.host = identity_.host_name, .port = options_.endpoint.port.value_or(kAmqpsPort)},
-        options_.connect_timeout);
-    if (made.problem) return fail(made.problem);
-    target_ = std::move(made.connect);
+    if (const error problem = choose_target(*network)) return fail(problem);
   }
   if (options_.connect_timeout.count() > 0) {
     attempt_deadline_ =
@@ -240,9 +253,9 @@ void AmqpSession::put_token() {
   request.properties.to = "$cbs";
   request.properties.reply_to = "cbs";
   const auto text = [](std::string value) { return amqp::Value::string(std::move(value)); };
-  request.application_properties =
-      amqp::Value::map({text("operation"), text("put-token"), text("type"), text(kTokenType),
-                        text("name"), text(identity_.host_name)});
+  request.application_properties = amqp::Value::map(
+      {text("operation"), text("put-token"), text("type"), text(kTokenType), text("name"),
+       text(peer_.audience.empty() ? identity_.host_name : peer_.audience)});
   request.body_kind = amqp::BodyKind::kValue;
   request.value = text(token_);
   Bytes payload;

@@ -18,7 +18,14 @@
 
 namespace linarite::sdk {
 
-// Owned by a ServiceSession; its loop only.
+// In what a peer differs from the hub of the identity's name.
+struct AmqpPeer {
+  std::string audience{};  // Of the tokens for it, if not the host's name.
+  bool tls = true;
+  std::optional<uint16_t> port{};  // If not AMQP's own.
+};
+
+// Owned by a ServiceSession or an EventsSession; its loop only.
 class AmqpSession {
  public:
   // What has a link on the connection.
@@ -38,7 +45,8 @@ class AmqpSession {
   };
 
   AmqpSession(std::weak_ptr<Network> network, std::shared_ptr<Loop> loop,
-              const service_identity& identity, const service_options& options, const Log& log);
+              const service_identity& identity, const service_options& options, const Log& log,
+              AmqpPeer peer = {});
   ~AmqpSession();
   AmqpSession(const AmqpSession&) = delete;
   AmqpSession& operator=(const AmqpSession&) = delete;
@@ -64,6 +72,7 @@ class AmqpSession {
   enum class Phase : uint8_t { kIdle, kConnecting, kUp, kWaiting, kClosed };
 
   void start_attempt();
+  error choose_target(Network& network);
   void dial(std::string token);
   void drop_link();
   void retry_later(const error& why);
@@ -83,6 +92,7 @@ class AmqpSession {
   const service_identity identity_;
   const service_options& options_;
   const Log& log_;
+  const AmqpPeer peer_;
   TokenSource tokens_;
   std::vector<User*> users_;
 

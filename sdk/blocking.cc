@@ -313,6 +313,47 @@ feedback_record feedback_receiver::wait_for(std::string message_id, std::stop_to
       receiver_.canceller());
 }
 
+// --- Events.
+
+event_reader::event_reader(event_hub_identity identity, event_reader_options options)
+    : reader_(boost::asio::system_executor(), std::move(identity), std::move(options)) {}
+event_reader::event_reader(service_identity identity, event_reader_options options)
+    : event_reader(event_hub_identity(std::move(identity)), std::move(options)) {}
+event_reader::event_reader(std::string_view connection_string, event_reader_options options)
+    : event_reader(event_hub_identity::parse(connection_string), std::move(options)) {}
+event_reader::~event_reader() = default;
+event_reader::event_reader(event_reader&&) noexcept = default;
+
+std::vector<event> event_reader::receive(std::stop_token stop, std::chrono::milliseconds wait) {
+  auto events = await<std::vector<event>>(
+      reader_.network_, std::move(stop), wait,
+      [&](auto id, auto done) {
+        linarite::event_reader::start_receive(reader_.session_, id, std::move(done));
+      },
+      [&](detail::operation_id id) { linarite::event_reader::cancel(reader_.session_, id); });
+  return std::move(events).value_or(std::vector<event>());
+}
+
+event_hub_properties event_reader::get_properties(std::stop_token stop) {
+  return demand<event_hub_properties>(
+      reader_.network_, std::move(stop),
+      [&](auto id, auto done) {
+        linarite::event_reader::start_get_properties(reader_.session_, id, std::move(done));
+      },
+      [&](detail::operation_id id) { linarite::event_reader::cancel(reader_.session_, id); });
+}
+
+partition_properties event_reader::get_partition_properties(std::uint32_t partition,
+                                                            std::stop_token stop) {
+  return demand<partition_properties>(
+      reader_.network_, std::move(stop),
+      [&](auto id, auto done) {
+        linarite::event_reader::start_get_partition_properties(reader_.session_, id, partition,
+                                                               std::move(done));
+      },
+      [&](detail::operation_id id) { linarite::event_reader::cancel(reader_.session_, id); });
+}
+
 }  // namespace blocking
 }  // namespace v1
 }  // namespace linarite

@@ -51,6 +51,10 @@ const char* own_text(errc code) {
       return "the hub takes no connection of this device now";
     case errc::token_renewal:
       return "reconnecting with a new token";
+    case errc::consumer_disconnected:
+      return "another reader has taken a partition";
+    case errc::too_many_receivers:
+      return "the consumer group has no place for another reader";
     default:
       return nullptr;
   }

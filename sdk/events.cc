@@ -8,7 +8,7 @@
 namespace linarite {
 inline namespace v1 {
 
-event_reader::event_reader(boost::asio::any_io_executor executor, service_identity identity,
+event_reader::event_reader(boost::asio::any_io_executor executor, event_hub_identity identity,
                            event_reader_options options)
     : executor_(std::move(executor)),
       network_(options.network ? *options.network : network::shared()) {
@@ -29,6 +29,21 @@ void event_reader::start_receive(const session_pointer& session, detail::operati
                                  detail::completion<std::vector<event>> done) {
   session->loop()->post(
       [session, id, done = std::move(done)]() mutable { session->receive(id, std::move(done)); });
+}
+
+void event_reader::start_get_properties(const session_pointer& session, detail::operation_id id,
+                                        detail::completion<event_hub_properties> done) {
+  session->loop()->post([session, id, done = std::move(done)]() mutable {
+    session->get_properties(id, std::move(done));
+  });
+}
+
+void event_reader::start_get_partition_properties(const session_pointer& session,
+                                                  detail::operation_id id, std::uint32_t partition,
+                                                  detail::completion<partition_properties> done) {
+  session->loop()->post([session, id, partition, done = std::move(done)]() mutable {
+    session->get_partition_properties(id, partition, std::move(done));
+  });
 }
 
 void event_reader::cancel(const session_pointer& session, detail::operation_id id) {

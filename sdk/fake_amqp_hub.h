@@ -25,6 +25,7 @@ class FakeAmqpHub {
       : clock_(clock),
         send_(std::move(send)),
         engine_(std::make_shared<const amqp::ConnectionOptions>(), clock.now()) {}
+  virtual ~FakeAmqpHub() = default;
 
   // What the client sent, perhaps nothing.
   void receive(ByteView bytes) {
@@ -68,6 +69,24 @@ class FakeAmqpHub {
   int32_t cbs_status = 200;
   bool closed = false;
   std::string sasl_mechanism;
+  std::string cbs_name;  // Of the last token.
+
+ protected:
+  // A link or message of an address of its own. True: nothing else is to happen.
+  virtual bool accept_own(const amqp::LinkRequested& /*asked*/) { return false; }
+  virtual bool take_own(const amqp::MessageReceived& /*received*/) { return false; }
+  void send(amqp::LinkId link, const amqp::Message& message) {
+    Bytes payload;
+    amqp::write_message(message, payload);
+    ASSERT_TRUE(engine_.send(link, "tag" + std::to_string(++tags_), payload));
+  }
+  amqp::Connection& engine() { return engine_; }
+  const amqp::Connection& engine() const { return engine_; }
+  void flush() {
+    if (engine_.output().empty()) return;
+    send_(Bytes(engine_.output()));
+    engine_.clear_output();
+  }
 
  private:
   void handle_events() {
@@ -93,6 +112,7 @@ class FakeAmqpHub {
     }
   }
   void accept(const amqp::LinkRequested& asked) {
+    if (accept_own(asked)) return;
     engine_.accept_link(asked.link,
                         {.source = asked.attach->source, .target = asked.attach->target});
     const bool from_client = asked.attach->role == amqp::Role::kSender;
@@ -104,26 +124,23 @@ class FakeAmqpHub {
     if (address == "/messages/servicebound/feedback") feedback_ = asked.link;
   }
   void take(const amqp::MessageReceived& received) {
+    if (take_own(received)) return;
     auto message = *amqp::decode_message(received.payload);
     if (received.link != cbs_in_) {
       messages.push_back({received.delivery_id, std::move(message)});
       return;
     }
     ++tokens;
+    if (const auto* name = message.application_properties.find("name")) {
+      cbs_name = name->text().value_or("");
+    }
     engine_.settle(cbs_in_, received.delivery_id, amqp::DeliveryState::accepted());
     amqp::Message reply;
     reply.properties.correlation_id = message.properties.message_id;
     reply.application_properties = amqp::Value::map(
         {amqp::Value::string("status-code"), amqp::Value::from_int32(cbs_status),
          amqp::Value::string("status-description"), amqp::Value::string("as the test says")});
-    Bytes payload;
-    amqp::write_message(reply, payload);
-    ASSERT_TRUE(engine_.send(cbs_out_, "r" + std::to_string(++tags_), payload));
-  }
-  void flush() {
-    if (engine_.output().empty()) return;
-    send_(Bytes(engine_.output()));
-    engine_.clear_output();
+    send(cbs_out_, reply);
   }
 
   const Clock& clock_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 
 #include "base/base64.h"
 #include "base/text.h"
@@ -49,11 +50,11 @@ struct RawFields {
   }
 };
 
-Result<RawFields> split_fields(std::string_view text) {
+// Puts each value where its name's row of the table says.
+Status split_fields(std::string_view text, std::span<const Field> table) {
   if (text.size() > kConnectionStringSizeMax) return refuse("it is too long");
   if (!is_utf8(text)) return refuse("it is not UTF-8");
   if (text.ends_with(';')) text.remove_suffix(1);
-  RawFields fields;
   while (true) {
     const size_t end = std::min(text.find(';'), text.size());
     const std::string_view item = text.substr(0, end);
@@ -62,7 +63,6 @@ Result<RawFields> split_fields(std::string_view text) {
     const std::string_view name = item.substr(0, equals);
     const std::string_view value = item.substr(equals + 1);
 
-    const auto table = fields.table();
     const auto field = std::ranges::find_if(
         table, [&](const Field& f) { return equal_ignoring_case(f.name, name); });
     if (field == table.end()) return refuse("unknown field " + shown_name(name));
@@ -70,7 +70,7 @@ Result<RawFields> split_fields(std::string_view text) {
     if (value.empty()) return refuse(fmt::format("{} is empty", field->name));
     *field->target = value;
 
-    if (end == text.size()) return fields;
+    if (end == text.size()) return {};
     text.remove_prefix(end + 1);
   }
 }
@@ -91,6 +91,40 @@ Status check_policy(std::string_view policy) {
   return refuse("SharedAccessKeyName is not a policy name");
 }
 
+Result<bool> read_switch(std::string_view field, std::string_view value) {
+  const bool on = equal_ignoring_case(value, "true");
+  if (on || value.empty() || equal_ignoring_case(value, "false")) return on;
+  return refuse(fmt::format("{} must be true or false", field));
+}
+
+// `sb://{host}[:port][/]`
+Status read_endpoint(std::string_view text, EventHubsConnectionString& out) {
+  constexpr std::string_view kScheme = "sb://";
+  if (!equal_ignoring_case(text.substr(0, kScheme.size()), kScheme)) {
+    return refuse("Endpoint does not begin with sb://");
+  }
+  text.remove_prefix(kScheme.size());
+  if (text.ends_with('/')) text.remove_suffix(1);
+  const size_t colon = text.find(':');
+  if (colon != std::string_view::npos) {
+    out.port = whole_number<uint16_t>(text.substr(colon + 1));
+    if (!out.port || *out.port == 0) return refuse("the port in Endpoint is not one");
+    text = text.substr(0, colon);
+  }
+  if (text.empty()) return refuse("Endpoint names no host");
+  out.host_name = text;
+  return check_host("the host in Endpoint", text);
+}
+
+Status check_entity(std::string_view entity) {
+  const auto allowed = [](char c) {
+    return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
+  };
+  if (entity.empty()) return refuse("EntityPath is missing");
+  if (entity.size() <= kEntityPathSizeMax && std::ranges::all_of(entity, allowed)) return {};
+  return refuse("EntityPath is not the name of an event hub");
+}
+
 // What both kinds have in common.
 Result<ConnectionString> check_shared(RawFields fields) {
   ConnectionString& out = fields.out;
@@ -104,12 +138,9 @@ Result<ConnectionString> check_shared(RawFields fields) {
     const auto key = base64_decode(out.key);
     if (!key || key->empty()) return refuse("SharedAccessKey is not base64");
   }
-  if (!fields.x509.empty()) {
-    if (!equal_ignoring_case(fields.x509, "true") && !equal_ignoring_case(fields.x509, "false")) {
-      return refuse("x509 must be true or false");
-    }
-    out.x509 = equal_ignoring_case(fields.x509, "true");
-  }
+  const auto x509 = read_switch("x509", fields.x509);
+  if (!x509) return std::unexpected(x509.error());
+  out.x509 = *x509;
   if (!out.key.empty() && !out.signature.empty()) {
     return refuse("SharedAccessKey and SharedAccessSignature exclude each other");
   }
@@ -117,9 +148,11 @@ Result<ConnectionString> check_shared(RawFields fields) {
 }
 
 Result<ConnectionString> parse(std::string_view text) {
-  auto fields = split_fields(text);
-  if (!fields) return std::unexpected(std::move(fields.error()));
-  return check_shared(*std::move(fields));
+  RawFields fields;
+  if (Status split = split_fields(text, fields.table()); !split) {
+    return std::unexpected(std::move(split.error()));
+  }
+  return check_shared(std::move(fields));
 }
 
 }  // namespace
@@ -166,6 +199,42 @@ std::string connection_string_text(const ConnectionString& connection) {
 std::string event_hubs_connection_string(const ConnectionString& service, std::string_view entity) {
   return fmt::format("Endpoint=sb://{}/;SharedAccessKeyName={};SharedAccessKey={};EntityPath={}",
                      service.host_name, service.policy, service.key, entity);
+}
+
+bool is_event_hubs_connection_string(std::string_view text) {
+  constexpr std::string_view kEndpoint = "Endpoint=";
+  while (!text.empty()) {
+    if (equal_ignoring_case(text.substr(0, kEndpoint.size()), kEndpoint)) return true;
+    text.remove_prefix(std::min(text.find(';'), text.size() - 1) + 1);
+  }
+  return false;
+}
+
+Result<EventHubsConnectionString> parse_event_hubs_connection_string(std::string_view text) {
+  EventHubsConnectionString out;
+  std::string endpoint;
+  std::string emulator;
+  const std::array<Field, 6> table{{{"Endpoint", &endpoint},
+                                    {"SharedAccessKeyName", &out.policy},
+                                    {"SharedAccessKey", &out.key},
+                                    {"SharedAccessSignature", &out.signature},
+                                    {"EntityPath", &out.entity},
+                                    {"UseDevelopmentEmulator", &emulator}}};
+  Status ok = split_fields(text, table);
+  if (ok && endpoint.empty()) ok = refuse("Endpoint is missing");
+  if (ok) ok = read_endpoint(endpoint, out);
+  if (ok) ok = check_policy(out.policy);
+  if (ok) ok = check_entity(out.entity);
+  if (!ok) return std::unexpected(std::move(ok.error()));
+  const auto plain = read_switch("UseDevelopmentEmulator", emulator);
+  if (!plain) return std::unexpected(plain.error());
+  out.development_emulator = *plain;
+  if (out.key.empty() == out.signature.empty()) {
+    return refuse(out.key.empty() ? "SharedAccessKey is missing"
+                                  : "SharedAccessKey and SharedAccessSignature exclude each other");
+  }
+  if (!out.key.empty() && out.policy.empty()) return refuse("SharedAccessKeyName is missing");
+  return out;
 }
 
 }  // namespace linarite::wire

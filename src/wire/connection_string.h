@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,7 @@ namespace linarite::wire {
 inline constexpr size_t kConnectionStringSizeMax = 8192;  // bytes
 inline constexpr size_t kHostNameSizeMax = 253;
 inline constexpr size_t kPolicyNameSizeMax = 64;
+inline constexpr size_t kEntityPathSizeMax = 260;
 
 // Empty is absent. A parsed value is complete and consistent for what it was parsed as.
 struct ConnectionString {
@@ -44,5 +47,24 @@ std::string connection_string_text(const ConnectionString& connection);
 // What users paste into Event Hubs SDKs:
 // `Endpoint=sb://{host}/;SharedAccessKeyName=…;SharedAccessKey=…;EntityPath=…`.
 std::string event_hubs_connection_string(const ConnectionString& service, std::string_view entity);
+
+// What such a text says. Empty is absent.
+struct EventHubsConnectionString {
+  std::string host_name;
+  std::optional<uint16_t> port;
+  std::string policy;
+  std::string key;        // Any text: Event Hubs' clients sign with its bytes as they stand.
+  std::string signature;  // SharedAccessSignature, a whole token
+  std::string entity;
+  bool development_emulator = false;  // AMQP without TLS.
+
+  bool operator==(const EventHubsConnectionString&) const = default;
+};
+
+// `Endpoint=sb://{host}[:port][/];EntityPath=…` with SharedAccessKeyName and SharedAccessKey, or
+// with SharedAccessSignature; UseDevelopmentEmulator=true|false may be there. The same rules.
+Result<EventHubsConnectionString> parse_event_hubs_connection_string(std::string_view text);
+// Whether the text has an Endpoint, so that it is of this kind, well formed or not.
+bool is_event_hubs_connection_string(std::string_view text);
 
 }  // namespace linarite::wire

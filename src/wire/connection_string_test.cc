@@ -146,5 +146,64 @@ TEST(EventHubsConnectionString, HasTheFormOfThatSdk) {
       "Endpoint=sb://h.test/;SharedAccessKeyName=service;SharedAccessKey=AAAA;EntityPath=hub");
 }
 
+std::string event_hubs_complaint(std::string_view text) {
+  const auto result = parse_event_hubs_connection_string(text);
+  if (result) return "accepted";
+  EXPECT_THAT(result.error().message, Not(HasSubstr("secret")));
+  return result.error().message;
+}
+
+TEST(EventHubsConnectionString, AsItIsWritten) {
+  const ConnectionString of{.host_name = "hub.test", .policy = "service", .key = "c2VjcmV0"};
+  const auto c = parse_event_hubs_connection_string(event_hubs_connection_string(of, "hub"));
+  ASSERT_TRUE(c);
+  EXPECT_EQ(*c,
+            (EventHubsConnectionString{
+                .host_name = "hub.test", .policy = "service", .key = "c2VjcmV0", .entity = "hub"}));
+}
+
+TEST(EventHubsConnectionString, OtherForms) {
+  const auto c = parse_event_hubs_connection_string(
+      "EntityPath=e;endpoint=SB://localhost:5673;SharedAccessKeyName=n;"
+      "SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;");
+  ASSERT_TRUE(c);
+  EXPECT_EQ(c->host_name, "localhost");
+  EXPECT_EQ(c->port, 5673);
+  EXPECT_EQ(c->key, "SAS_KEY_VALUE");
+  EXPECT_TRUE(c->development_emulator);
+  EXPECT_TRUE(parse_event_hubs_connection_string(
+      "Endpoint=sb://h/;EntityPath=e;SharedAccessSignature=SharedAccessSignature sr=h&sig=x&se=1"));
+}
+
+TEST(EventHubsConnectionString, WhatIsWrongIsNamed) {
+  const std::string rest = ";SharedAccessKeyName=n;SharedAccessKey=secret;EntityPath=e";
+  EXPECT_THAT(event_hubs_complaint("Endpoint=https://h/" + rest), HasSubstr("sb://"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb:///" + rest), HasSubstr("no host"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb://h:0/" + rest), HasSubstr("port"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb://h:65536/" + rest), HasSubstr("port"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb://h/path" + rest), HasSubstr("Endpoint"));
+  EXPECT_THAT(event_hubs_complaint(rest.substr(1)), HasSubstr("Endpoint is missing"));
+  EXPECT_THAT(event_hubs_complaint("HostName=h" + rest), HasSubstr("HostName"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb://h/;EntityPath=e"),
+              HasSubstr("SharedAccessKey is missing"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb://h/;SharedAccessKey=secret;EntityPath=e"),
+              HasSubstr("SharedAccessKeyName is missing"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb://h/;SharedAccessKey=secret"),
+              HasSubstr("EntityPath is missing"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb://h/;EntityPath=a/b;SharedAccessKey=secret"),
+              HasSubstr("EntityPath"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb://h/" + rest + ";UseDevelopmentEmulator=1"),
+              HasSubstr("UseDevelopmentEmulator must be"));
+  EXPECT_THAT(event_hubs_complaint("Endpoint=sb://h/" + rest + ";SharedAccessSignature=secret"),
+              HasSubstr("exclude each other"));
+}
+
+TEST(EventHubsConnectionString, IsToldByItsEndpoint) {
+  EXPECT_TRUE(is_event_hubs_connection_string("EntityPath=e;ENDPOINT=nonsense"));
+  EXPECT_FALSE(is_event_hubs_connection_string("HostName=h;SharedAccessKey=Endpoint="));
+  EXPECT_FALSE(is_event_hubs_connection_string(""));
+  EXPECT_FALSE(is_event_hubs_connection_string(";"));
+}
+
 }  // namespace
 }  // namespace linarite::wire

@@ -261,6 +261,18 @@ def test_monitor_events_goes_on_after_a_restart_of_the_hub(hub, device):
     monitor.stop()
 
 
+def test_monitor_events_from_now_on_misses_none_of_a_restart(hub, device):
+    """No partition has shown an event when the hub goes."""
+    hub.cli("device", "send-d2c-message", "-d", device.id, "--data", "before")
+    monitor = watch(hub, "--mc", "1")
+    hub.wait_for_metric("linarite_event_receivers", 4)
+    hub.stop()
+    hub.start()
+    hub.cli("device", "send-d2c-message", "-d", device.id, "--data", "while it was coming back")
+    assert monitor.json()["event"]["payload"] == "while it was coming back"
+    assert monitor.process.wait(20) == 0
+
+
 def test_monitor_events_that_cannot_be(hub):
     done = hub.run("hub", "monitor-events", "-q", "SELECT * FROM devices", "--data", hub.data)
     assert done.returncode == 2 and "--device-query" in done.stderr

@@ -1,6 +1,7 @@
 """The C++ SDK against the real hub over real TLS, by the programs of examples/cpp as they stand."""
 
 import signal
+import time
 
 import pytest
 
@@ -101,3 +102,87 @@ def test_the_back_end_gets_the_hubs_own_error(hub, device):
     assert "tracking id" in failure_of(back_end)
     wrong_key = with_field(hub.connection_string("service"), "SharedAccessKey", "d3Jvbmcga2V5IHdyb25nIGtleQ==")
     assert "SharedAccessKey" in failure_of(start(hub, "send_cloud_to_device", wrong_key, device.id))
+
+
+READING = "Reading events, press Ctrl-C to exit"
+
+
+def read_events(hub, *arguments, text=None):
+    """examples/cpp/read_events, which has begun."""
+    program = start(hub, "read_events", text or hub.connection_string("service"), *arguments)
+    assert program.line() == READING
+    return program
+
+
+def send_events(hub, device, bodies):
+    for body in bodies:
+        hub.cli("device", "send-d2c-message", "-d", device.id, "--data", body)
+
+
+def shown(program, count):
+    """The next events as [(place, body)], of which a place is partition and sequence number."""
+    lines = [program.line() for _ in range(count)]
+    return [(tuple(map(int, line.split(" ")[0].split("/"))), line.rpartition(": ")[2]) for line in lines]
+
+
+def wait_for_checkpoint(path, place):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if path.exists() and f"{place[0]} {place[1]}" in path.read_text().splitlines():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no checkpoint {place} in {path}")
+
+
+def test_a_reader_of_events_goes_on_behind_its_checkpoint(hub, device, tmp_path):
+    """No hole and nothing twice: also over a crash of the hub while no reader is there."""
+    checkpoints = tmp_path / "checkpoints"
+    first = read_events(hub, checkpoints)
+    send_events(hub, device, ["0", "1"])
+    seen = shown(first, 2)
+    wait_for_checkpoint(checkpoints, seen[-1][0])
+    first.stop()
+    send_events(hub, device, ["2", "3"])
+    hub.restart_after_kill()
+    second = read_events(hub, checkpoints)
+    seen += shown(second, 2)
+    hub.restart()
+    send_events(hub, device, ["4"])
+    seen += shown(second, 1)
+    second.stop()
+    assert [body for _, body in seen] == ["0", "1", "2", "3", "4"]
+    assert len({place[0] for place, _ in seen}) == 1
+    assert [place[1] for place, _ in seen] == [0, 1, 2, 3, 4]
+
+
+def test_an_owner_of_events_disconnects_the_others_for_good(hub, device):
+    send_events(hub, device, ["0"])
+    without = read_events(hub)
+    assert shown(without, 1)[0][1] == "0"
+    owner = read_events(hub, "", "1")
+    assert shown(owner, 1)[0][1] == "0"
+    assert "partition" in failure_of(without)
+    higher = read_events(hub, "", "2")
+    assert shown(higher, 1)[0][1] == "0"
+    assert "partition" in failure_of(owner)
+    assert "partition" in failure_of(read_events(hub, "", "1"))
+    send_events(hub, device, ["1"])
+    assert shown(higher, 1)[0][1] == "1"
+    higher.stop()
+
+
+def test_events_by_the_text_of_event_hubs_clients(hub, device):
+    send_events(hub, device, ["by Endpoint"])
+    reader = read_events(hub, text=hub.event_hub_string())
+    assert shown(reader, 1)[0][1] == "by Endpoint"
+    reader.stop()
+
+
+def test_events_without_tls_as_with_an_emulator(new_hub, monkeypatch):
+    monkeypatch.setenv("LINARITE_LISTEN_PLAIN_AMQP_PORT", "5672")
+    hub = new_hub()
+    device = hub.create_device("sensor-1")
+    send_events(hub, device, ["in the clear"])
+    reader = read_events(hub, text=hub.event_hub_string("--use-emulator"))
+    assert shown(reader, 1)[0][1] == "in the clear"
+    reader.stop()

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include <linarite/device_client.h>
+#include <linarite/events.h>
 #include <linarite/feedback.h>
 #include <linarite/service_client.h>
 
@@ -103,6 +105,26 @@ class LINARITE_API feedback_receiver {
 
  private:
   linarite::feedback_receiver receiver_;
+};
+
+// linarite::event_reader, whose calls wait.
+class LINARITE_API event_reader {
+ public:
+  explicit event_reader(event_hub_identity identity, event_reader_options options = {});
+  explicit event_reader(service_identity identity, event_reader_options options = {});
+  explicit event_reader(std::string_view connection_string, event_reader_options options = {});
+  ~event_reader();
+  event_reader(event_reader&&) noexcept;
+  event_reader& operator=(event_reader&&) = delete;
+
+  // None if no event came in time or the stop was requested.
+  std::vector<event> receive(std::stop_token stop = {},
+                             std::chrono::milliseconds wait = default_wait);
+  event_hub_properties get_properties(std::stop_token stop = {});
+  partition_properties get_partition_properties(std::uint32_t partition, std::stop_token stop = {});
+
+ private:
+  linarite::event_reader reader_;
 };
 
 }  // namespace blocking

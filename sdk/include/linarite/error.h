@@ -38,6 +38,8 @@ enum class errc : int {
   message_already_decided = 19,   // Completed, accepted or abandoned before.
   server_unavailable = 20,        // CONNACK 3: disabled device, or the hub takes nobody now.
   token_renewal = 21,             // A reason, not a failure: reconnecting with a new token.
+  consumer_disconnected = 22,     // Another reader of events has taken a partition.
+  too_many_receivers = 23,        // A partition has as many readers as its consumer group may have.
 
   bad_request = 400000,
   invalid_operation = 400003,

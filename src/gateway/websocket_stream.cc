@@ -47,7 +47,7 @@ void WebSocketStream::on_closed(net::CloseReason reason) {
 void WebSocketStream::send(ByteView bytes) {
   if (said_close_) return;
   Bytes frame;
-  http::WebSocket::append_binary(bytes, frame);
+  socket_.append_binary(bytes, frame);
   stream_.send(frame);
 }
 
@@ -78,7 +78,7 @@ void WebSocketStream::set_flow() {
 void WebSocketStream::close() {
   if (!std::exchange(said_close_, true)) {
     Bytes frame;
-    http::WebSocket::append_close(http::WebSocketStatus::kNormal, frame);
+    socket_.append_close(http::WebSocketStatus::kNormal, frame);
     stream_.send(frame);
   }
   stream_.close();

@@ -38,7 +38,7 @@ class WebSocketStream final : public net::Stream {
 
   net::Stream& stream_;
   std::unique_ptr<net::StreamHandler> handler_;
-  http::WebSocket socket_;
+  http::WebSocket socket_ = http::WebSocket::server();
   bool pause_wanted_ = false;  // By the handler.
   bool flooded_ = false;       // Answers to pings fill what is unsent.
   bool paused_ = false;

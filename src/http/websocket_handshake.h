@@ -31,6 +31,7 @@ class ClientHandshake {
 
   // The bytes to send first. kMalformed if host, path or protocol cannot stand in a request.
   Result<Bytes> request() const;
+  const WebSocketOffer& offer() const { return offer_; }
 
   // Takes bytes of the response from the front of `input`. True: the WebSocket is open, and what is
   // left of `input` are its first frames. False: more is to come. A failure is for good; its

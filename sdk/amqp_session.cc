@@ -5,7 +5,6 @@
 
 #include "amqp/message.h"
 #include "sdk/backoff.h"
-#include "sdk/endpoint.h"
 #include "sdk/failure.h"
 
 namespace linarite::sdk {
@@ -91,18 +90,19 @@ void AmqpSession::start_attempt() {
     const auto network = network_.lock();
     if (!network) return;
     auto made = make_endpoint(
-        *network, options_.endpoint,
-        {.host = identity_.host_name, .port = options_.endpoint.port.value_or(kAmqpsPort)},
-        options_.connect_timeout);
+        *network, options_,
+        {.host = identity_.host_name,
+         .port = options_.endpoint.port.value_or(kAmqpsPort),
+         .sub_protocol = "AMQPWSB10"});
     if (made.problem) return fail(made.problem);
-    target_ = std::move(made.connect);
+    target_ = std::move(made);
   }
   if (options_.connect_timeout.count() > 0) {
     attempt_deadline_ =
         loop_->run_after(options_.connect_timeout, unless_gone([this] {
                            attempt_deadline_ = 0;
-                           fail({errc::timed_out, "no AMQP connection to " + target_->host + ":" +
-                                                      std::to_string(target_->port) + " in time"});
+                           fail({errc::timed_out, "no AMQP connection to " + target_->connect.host + ":" +
+                                                      std::to_string(target_->connect.port) + " in time"});
                          }));
   }
   tokens_.get([this](const error& why, TokenSource::Token token) {
@@ -119,12 +119,12 @@ void AmqpSession::dial(std::string token) {
   const auto current = [this, weak = std::weak_ptr(alive_), connection = connection_] {
     return weak.lock() && connection_ == connection && phase_ == Phase::kConnecting;
   };
-  network->connect(
-      *loop_, *target_,
+  connect(
+      *network, *loop_, *target_,
       [this, current](net::Stream& stream) -> std::unique_ptr<net::StreamHandler> {
         if (!current()) return nullptr;
         amqp::ConnectionOptions options{.server = false};
-        options.container_id = "linarite-cpp-" + network_.lock()->random().hex(8);
+        options.container_id = "linarite-cpp-" + network_.lock()->random()->hex(8);
         options.hostname = identity_.host_name;
         options.sasl_mechanism = "MSSBCBS";
         engine_ = std::make_unique<amqp::Connection>(
@@ -346,7 +346,7 @@ void AmqpSession::retry_later(const error& why) {
     return;
   }
   const Duration pause =
-      pause_before_retry(options_.reconnect, std::max(attempt_, 1U), network->random());
+      pause_before_retry(options_.reconnect, std::max(attempt_, 1U), *network->random());
   log_.write(log_level::warning, retry_text(why, pause));
   retry_ = loop_->run_after(pause, unless_gone([this] {
                               retry_ = 0;

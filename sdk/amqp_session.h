@@ -12,6 +12,7 @@
 
 #include "amqp/connection.h"
 #include "net/stream.h"
+#include "sdk/endpoint.h"
 #include "sdk/log.h"
 #include "sdk/network.h"
 #include "sdk/token_source.h"
@@ -91,7 +92,7 @@ class AmqpSession {
   unsigned attempt_ = 0;
   bool was_up_ = false;
   error last_failure_;
-  std::optional<net::ConnectOptions> target_;
+  std::optional<Endpoint> target_;
   TimerId attempt_deadline_ = 0, retry_ = 0, renewal_ = 0, tick_ = 0;
   Instant tick_at_;  // When tick_ runs.
 

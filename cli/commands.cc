@@ -193,7 +193,8 @@ const std::vector<Command> kCommands = {
      Flags{required(kDeviceId)} + kAnyHub},
     {"device send-d2c-message", "Send a message as a device, over MQTT.", send_device_message,
      Flags{required(kDeviceId), kBody, kOnlyBody, kBodyFile, kDeviceProperties, kMessageCount,
-           kDeviceKey, kWebSocket, kLongData, kLogin, kHubName, kResourceGroup, kAuthType, kOutput}},
+           kDeviceKey, kWebSocket, kLongData, kLogin, kHubName, kResourceGroup, kAuthType,
+           kOutput}},
     {"device simulate", "Play devices: send messages, and complete what the cloud sends.",
      simulate_devices,
      Flags{

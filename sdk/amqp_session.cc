@@ -89,21 +89,20 @@ void AmqpSession::start_attempt() {
   if (!target_) {
     const auto network = network_.lock();
     if (!network) return;
-    auto made = make_endpoint(
-        *network, options_,
-        {.host = identity_.host_name,
-         .port = options_.endpoint.port.value_or(kAmqpsPort),
-         .sub_protocol = "AMQPWSB10"});
+    auto made = make_endpoint(*network, options_,
+                              {.host = identity_.host_name,
+                               .port = options_.endpoint.port.value_or(kAmqpsPort),
+                               .sub_protocol = "AMQPWSB10"});
     if (made.problem) return fail(made.problem);
     target_ = std::move(made);
   }
   if (options_.connect_timeout.count() > 0) {
-    attempt_deadline_ =
-        loop_->run_after(options_.connect_timeout, unless_gone([this] {
-                           attempt_deadline_ = 0;
-                           fail({errc::timed_out, "no AMQP connection to " + target_->connect.host + ":" +
-                                                      std::to_string(target_->connect.port) + " in time"});
-                         }));
+    attempt_deadline_ = loop_->run_after(
+        options_.connect_timeout, unless_gone([this] {
+          attempt_deadline_ = 0;
+          fail({errc::timed_out, "no AMQP connection to " + target_->connect.host + ":" +
+                                     std::to_string(target_->connect.port) + " in time"});
+        }));
   }
   tokens_.get([this](const error& why, TokenSource::Token token) {
     if (why) return fail(why);

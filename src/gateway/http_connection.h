@@ -62,7 +62,7 @@ class HttpConnection final : public net::StreamHandler {
   void on_timer();
 
   std::unique_ptr<websocket::Stream> socket_;  // After an upgrade, all that counts.
-  net::Stream& stream_;                      // Not to be touched after on_closed().
+  net::Stream& stream_;                        // Not to be touched after on_closed().
   Loop& loop_;
   std::unique_ptr<HttpService> service_;
   http::ServerConnection engine_;

@@ -38,9 +38,9 @@ struct WebSocketEvents {
 
 class WebSocket {
  public:
-  // RFC 6455, 5.1: what a client sends is masked, what a server sends is not; a frame that is not so
-  // ends the connection with 1002. A client draws each frame's key from `keys`, which must not be
-  // foreseeable (10.3).
+  // RFC 6455, 5.1: what a client sends is masked, what a server sends is not; a frame that is not
+  // so ends the connection with 1002. A client draws each frame's key from `keys`, which must not
+  // be foreseeable (10.3).
   static WebSocket server() { return WebSocket(nullptr); }
   static WebSocket client(std::shared_ptr<Random> keys) { return WebSocket(std::move(keys)); }
 
@@ -69,14 +69,14 @@ class WebSocket {
   static constexpr size_t kHeadMax = 14;
   std::shared_ptr<Random> keys_;  // Null at the server's end.
   std::array<char, kHeadMax> head_{};
-  size_t head_size_ = 0;     // Bytes of the head that have come.
-  bool in_payload_ = false;  // The head is whole.
-  bool in_message_ = false;  // A message's last fragment has not come.
-  uint8_t opcode_ = 0;       // Of the frame under way.
-  uint64_t left_ = 0;        // Of its payload.
-  size_t mask_at_ = 0;       // Where in the masking key the next byte is.
+  size_t head_size_ = 0;        // Bytes of the head that have come.
+  bool in_payload_ = false;     // The head is whole.
+  bool in_message_ = false;     // A message's last fragment has not come.
+  uint8_t opcode_ = 0;          // Of the frame under way.
+  uint64_t left_ = 0;           // Of its payload.
+  size_t mask_at_ = 0;          // Where in the masking key the next byte is.
   std::array<char, 4> mask_{};  // Zero for what comes from a server.
-  Bytes control_;  // The payload of a control frame so far.
+  Bytes control_;               // The payload of a control frame so far.
   bool closed_ = false;
 };
 

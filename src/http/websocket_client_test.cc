@@ -128,7 +128,8 @@ TEST(WebSocketClientTest, WhatBreaksTheProtocolEndsTheConnection) {
   EXPECT_EQ(refusal("\x89\x7E\x00\x7E"s), close_frame("\x03\xEA")) << "a long ping";
   EXPECT_EQ(refusal("\x82\x7E\x00\x05"s), close_frame("\x03\xEA")) << "a length wider than needed";
   EXPECT_EQ(refusal(frame(0x81, "text")), close_frame("\x03\xEB"));
-  EXPECT_EQ(refusal("\x82\x7F\0\0\0\0\0\x10\0\x01"s), close_frame("\x03\xF1")) << "1 MiB and a byte";
+  EXPECT_EQ(refusal("\x82\x7F\0\0\0\0\0\x10\0\x01"s), close_frame("\x03\xF1"))
+      << "1 MiB and a byte";
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Any bytes into the server's end of a WebSocket: whole and in pieces they must give the same payload and the same
-// frames, of which every one is ours: unmasked, whole, and at most one close at the end.
+// Any bytes into the server's end of a WebSocket: whole and in pieces they must give the same
+// payload and the same frames, of which every one is ours: unmasked, whole, and at most one close
+// at the end.
 #include "base/check.h"
 #include "http/websocket.h"
 

@@ -59,7 +59,8 @@ Result<bool> ClientHandshake::receive(ByteView& input) {
         return fail(ErrorCode::kMalformed, "the server does not answer in HTTP");
       case HeadScanner::Verdict::kStartLineTooLong:
       case HeadScanner::Verdict::kHeadersTooLarge:
-        return fail(ErrorCode::kLimitExceeded, "the answer to the WebSocket handshake is too large");
+        return fail(ErrorCode::kLimitExceeded,
+                    "the answer to the WebSocket handshake is too large");
       case HeadScanner::Verdict::kComplete:
         break;
     }
@@ -81,7 +82,8 @@ Result<bool> ClientHandshake::judge(ByteView head) {
   if (status != 101) return refused(status);
   const Headers& headers = parsed->response.headers;
   const auto wrong = [](const char* what) {
-    return fail(ErrorCode::kMalformed, std::string("the answer to the WebSocket handshake ") + what);
+    return fail(ErrorCode::kMalformed,
+                std::string("the answer to the WebSocket handshake ") + what);
   };
   if (!headers.has_token("Upgrade", "websocket") || !headers.has_token("Connection", "Upgrade")) {
     return wrong("does not say Upgrade: websocket");

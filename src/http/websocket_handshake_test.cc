@@ -94,7 +94,8 @@ TEST(ClientHandshakeTest, ARefusalIsToldWithItsStatus) {
 
 TEST(ClientHandshakeTest, AnAnswerThatDoesNotFitIsNotTaken) {
   const std::string upgrade = kUpgrade;
-  EXPECT_THAT(outcome("SSH-2.0-OpenSSH\r\n\r\n"), HasSubstr("7 the server does not answer in HTTP"));
+  EXPECT_THAT(outcome("SSH-2.0-OpenSSH\r\n\r\n"),
+              HasSubstr("7 the server does not answer in HTTP"));
   EXPECT_THAT(outcome(switching(std::string(kAccept) + kProtocol)), HasSubstr("Upgrade"));
   EXPECT_THAT(outcome(switching(upgrade + kProtocol)), HasSubstr("Accept"));
   EXPECT_THAT(outcome(switching(upgrade + kAccept + kAccept + kProtocol)), HasSubstr("Accept"));

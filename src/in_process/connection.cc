@@ -94,8 +94,8 @@ void Connection::note_login(std::string_view bytes) {
   login_ += bytes;
   const Bytes inside = inside_of(login_);
   const auto header = mqtt::decode_fixed_header(inside, kLoginMax);
-  const bool more = header && (!*header || inside.size() < (*header)->size +
-                                                                (*header)->remaining_length);
+  const bool more =
+      header && (!*header || inside.size() < (*header)->size + (*header)->remaining_length);
   if (more && login_.size() <= kLoginMax) return;
   logged_in_ = true;
   if (header && !more) {

@@ -84,8 +84,8 @@ class Client final : public net::StreamHandler {
 ConnectOutcomes through_websocket(ClientOptions options, ConnectOutcomes inside) {
   // One of the two is called, so one of them takes what they share.
   const auto shared = std::make_shared<ConnectOutcomes>(std::move(inside));
-  return {.opened = [options = std::move(options), shared](net::Stream& stream) mutable
-          -> std::unique_ptr<net::StreamHandler> {
+  return {.opened = [options = std::move(options),
+                     shared](net::Stream& stream) mutable -> std::unique_ptr<net::StreamHandler> {
             return std::make_unique<Client>(stream, std::move(options), std::move(*shared));
           },
           .failed = [shared](Error why) { shared->failed(std::move(why)); }};

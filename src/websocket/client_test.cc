@@ -12,8 +12,8 @@
 namespace linarite::websocket {
 namespace {
 
-using ::testing::HasSubstr;
 using net::Pipe;
+using ::testing::HasSubstr;
 
 constexpr const char* kKeyField = "Sec-WebSocket-Key: ";
 
@@ -67,9 +67,10 @@ class WebSocketClientTest : public ::testing::Test {
     const size_t at = server_.bytes.find(kKeyField) + std::string(kKeyField).size();
     const std::string key = server_.bytes.substr(at, server_.bytes.find("\r\n", at) - at);
     server_.bytes.clear();
-    answer("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-           "Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: " +
-           http::websocket_accept(key) + "\r\n\r\n" + behind);
+    answer(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: " +
+        http::websocket_accept(key) + "\r\n\r\n" + behind);
   }
   void answer(const std::string& bytes) {
     server_.stream->send(bytes);
@@ -107,7 +108,9 @@ TEST_F(WebSocketClientTest, BytesGoBothWays) {
   inside_.stream->send("CONNECT");
   inside_.stream->send("PUBLISH");
   EXPECT_EQ(frames().payload, "CONNECTPUBLISH");
-  answer("\x82\x07" "CONNACK");
+  answer(
+      "\x82\x07"
+      "CONNACK");
   EXPECT_EQ(inside_.bytes, "CONNACK");
   answer("\x89\x01?");
   const auto got = frames();
@@ -116,7 +119,9 @@ TEST_F(WebSocketClientTest, BytesGoBothWays) {
 
 TEST_F(WebSocketClientTest, WhatComesBehindTheAnswerIsNotLost) {
   connect();
-  accept("\x82\x05" "early");
+  accept(
+      "\x82\x05"
+      "early");
   EXPECT_EQ(inside_.bytes, "early");
 }
 
@@ -165,7 +170,9 @@ TEST_F(WebSocketClientTest, BackPressureReachesTheConnectionBelow) {
   server_.stream->resume_reading();
   EXPECT_EQ(frames().payload, block);
   inside_.stream->pause_reading();
-  answer("\x82\x05" "later");
+  answer(
+      "\x82\x05"
+      "later");
   EXPECT_EQ(inside_.bytes, "");
   inside_.stream->resume_reading();
   loop_.run_until_idle();

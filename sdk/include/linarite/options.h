@@ -67,9 +67,9 @@ struct client_options {
   // From the call to the completion of whatever asks the hub for something. Nothing waits for ever
   // unless this is zero.
   std::chrono::milliseconds operation_timeout{60'000};
-  // For one try: name, TCP, TLS, WebSocket, and the protocol's own handshake. Zero: no limit of its own. Of
-  // the device clients of one network 256 at most dial one hub at a time; waiting for that is not
-  // counted here.
+  // For one try: name, TCP, TLS, WebSocket, and the protocol's own handshake. Zero: no limit of its
+  // own. Of the device clients of one network 256 at most dial one hub at a time; waiting for that
+  // is not counted here.
   std::chrono::milliseconds connect_timeout{30'000};
   // Life of the tokens the client makes, and how long before the end they are replaced.
   std::chrono::seconds token_life_time{3600};

@@ -9,23 +9,22 @@ namespace {
 
 using std::string_literals::operator""s;
 
-// Every frame's key is "\x11\x22\x33\x44".
+const std::string kKey = "\x11\x22\x33\x44";
+
+// Every frame's key is the same.
 class FixedKey final : public Random {
  public:
-  void fill(char* out, size_t size) override {
-    for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>(0x11 * (i % 4 + 1));
-  }
+  void fill(char* out, size_t size) override { kKey.copy(out, size); }
 };
 
 WebSocket client() { return WebSocket::client(std::make_shared<FixedKey>()); }
 
 std::string masked(std::string payload) {
   for (size_t i = 0; i < payload.size(); ++i) {
-    payload[i] = static_cast<char>(payload[i] ^ (0x11 * (i % 4 + 1)));
+    payload[i] = static_cast<char>(payload[i] ^ kKey[i % kKey.size()]);
   }
   return payload;
 }
-const std::string kKey = "\x11\x22\x33\x44";
 
 // A frame as a server sends it.
 std::string frame(int first, const std::string& payload) {

@@ -22,6 +22,7 @@ struct Arguments {
   Text login;
   Text data_directory;
   Text hub_name, resource_group, auth_type;  // az's; there is one hub, and one way in
+  Text websocket;                            // "true": messages and events go through WebSockets.
 
   // Whom, and what is asked about them.
   Text device_id, policy_name, key_type, etag, status, status_reason, device_scope;

@@ -20,6 +20,8 @@ const Flag kAuthType = {.names = "--auth-type",
                         .help = "How the hub is told who asks.",
                         .target = &A::auth_type,
                         .choices = {"key"}};
+const Flag kWebSocket = {"--websocket", "Through a WebSocket on the HTTPS port.", &A::websocket,
+                         kSwitch};
 const Flag kOutput = {"-o,--output", "Output format: json, jsonc, none, table, tsv.",
                       &A::output_word};
 
@@ -143,7 +145,8 @@ const std::vector<Command> kCommands = {
          kAnyHub},
     {"hub monitor-feedback", "Print delivery feedback as it comes.", monitor_feedback,
      Flags{kDeviceId,
-           {"-w,--wait-on-msg", "End with the feedback on this message id.", &A::wait_on_message}} +
+           {"-w,--wait-on-msg", "End with the feedback on this message id.", &A::wait_on_message},
+           kWebSocket} +
          kAnyHub},
     {"hub monitor-events", "Print the messages of devices as they come.", monitor_events,
      Flags{
@@ -162,7 +165,8 @@ const std::vector<Command> kCommands = {
          {"--ct,--content-type", "Content type of all payloads, whatever they say.",
           &A::content_type},
          {"-r,--repair", "Accepted for az's sake.", &A::repair, kSwitch},
-         {"-y,--yes", "Accepted for az's sake.", &A::yes, kSwitch}} +
+         {"-y,--yes", "Accepted for az's sake.", &A::yes, kSwitch},
+         kWebSocket} +
          kAnyHub},
     {"device c2d-message send", "Send a cloud-to-device message.", send_message,
      Flags{
@@ -182,6 +186,7 @@ const std::vector<Command> kCommands = {
           .target = &A::ack,
           .choices = {"positive", "negative", "full"}},
          {"-w,--wait", "Wait for the feedback and print it.", &A::wait, kSwitch},
+         kWebSocket,
          kLongData,
          kLogin,
          kHubName,
@@ -192,7 +197,8 @@ const std::vector<Command> kCommands = {
      Flags{required(kDeviceId)} + kAnyHub},
     {"device send-d2c-message", "Send a message as a device, over MQTT.", send_device_message,
      Flags{required(kDeviceId), kBody, kOnlyBody, kBodyFile, kDeviceProperties, kMessageCount,
-           kDeviceKey, kLongData, kLogin, kHubName, kResourceGroup, kAuthType, kOutput}},
+           kDeviceKey, kWebSocket, kLongData, kLogin, kHubName, kResourceGroup, kAuthType,
+           kOutput}},
     {"device simulate", "Play devices: send messages, and complete what the cloud sends.",
      simulate_devices,
      Flags{
@@ -215,6 +221,7 @@ const std::vector<Command> kCommands = {
           .target = &A::receive_settle,
           .choices = {"complete", "abandon", "reject"}},
          kDeviceKey,
+         kWebSocket,
          kLongData,
          kLogin,
          kHubName,

@@ -11,6 +11,7 @@ Outcome<DeviceAccess> access_with_key(Session& session, const std::string& id, s
   out.identity.device_id = id;
   out.identity.credential = (*hub)->tokens_of({.key = std::move(key)});
   out.options.endpoint = session.device_endpoint();
+  out.options.transport = session.transport();
   out.options.product_info = "linarite-cli";
   out.options.log = [](log_level level, std::string_view line) {
     if (level >= log_level::warning) Session::tell(line);

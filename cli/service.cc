@@ -18,9 +18,10 @@ void tell_warnings(log_level level, std::string_view line) {
   if (level >= log_level::warning) Session::tell(line);
 }
 
-service_options options_of(endpoint_options endpoint) {
+service_options options_of(endpoint_options endpoint, transport transport) {
   service_options out;
   out.endpoint = std::move(endpoint);
+  out.transport = transport;
   out.product_info = "linarite-cli";
   out.log = tell_warnings;
   return out;
@@ -36,11 +37,11 @@ struct Service::HubClock {
   WallTime wall() const { return here.wall() + ahead.load(); }
 };
 
-Service::Service(service_identity identity, endpoint_options endpoint, const Clock& clock,
-                 milliseconds hub_ahead)
+Service::Service(service_identity identity, endpoint_options endpoint, transport transport,
+                 const Clock& clock, milliseconds hub_ahead)
     : identity_(std::move(identity)),
       hub_clock_(std::make_shared<HubClock>(clock, hub_ahead)),
-      options_(options_of(std::move(endpoint))),
+      options_(options_of(std::move(endpoint), transport)),
       client_(with_tokens_for_the_hubs_time(), options_) {}
 
 WallTime Service::hub_time() const { return hub_clock_->wall(); }

@@ -21,8 +21,8 @@ class Service {
  public:
   // Does not connect yet. `hub_ahead`: how far the hub's clock is before this machine's, if known.
   // `clock` must outlive the service.
-  Service(service_identity identity, endpoint_options endpoint, const Clock& clock,
-          std::chrono::milliseconds hub_ahead);
+  Service(service_identity identity, endpoint_options endpoint, transport transport,
+          const Clock& clock, std::chrono::milliseconds hub_ahead);
 
   const std::string& host() const { return identity_.host_name; }
   // Null if a token was given instead.

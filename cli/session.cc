@@ -22,11 +22,16 @@ Text find_login(const Arguments& arguments) {
 Session::Session(Arguments arguments, ServerHooks& hooks)
     : arguments_(std::move(arguments)), hooks_(hooks), login_(find_login(arguments_)) {}
 
+linarite::transport Session::transport() const {
+  return arguments_.websocket == "true" ? transport::websocket : transport::direct;
+}
+
 Outcome<void> Session::open_login() {
   linarite::error problem;
   auto identity = service_identity::parse(*login_, problem);
   if (problem) return std::unexpected(Failure(problem));
-  service_.emplace(std::move(identity), endpoint_options{}, clock_, std::chrono::milliseconds(0));
+  service_.emplace(std::move(identity), endpoint_options{}, transport(), clock_,
+                   std::chrono::milliseconds(0));
   return {};
 }
 
@@ -38,7 +43,10 @@ Outcome<void> Session::open_local() {
   const auto roots = local_->ca_pem();
   if (!roots) return std::unexpected(roots.error());
   const wire::ControlFile& control = local_->control();
-  device_endpoint_ = {.host = control.address, .port = control.mqtt_port, .ca_pem = *roots};
+  device_endpoint_ = {.host = control.address,
+                      .port = control.mqtt_port,
+                      .https_port = control.https_port,
+                      .ca_pem = *roots};
   service_.emplace(
       service_identity{
           .host_name = control.host,
@@ -47,7 +55,7 @@ Outcome<void> Session::open_local() {
                        .port = control.amqp_port,
                        .https_port = control.https_port,
                        .ca_pem = *roots},
-      clock_,
+      transport(), clock_,
       std::chrono::duration_cast<std::chrono::milliseconds>(policies->hub_time - clock_.wall()));
   return {};
 }

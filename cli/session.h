@@ -44,6 +44,9 @@ class Session {
   // Where devices connect; after service() has found the hub.
   const endpoint_options& device_endpoint() const { return device_endpoint_; }
 
+  // What messages and events go over.
+  linarite::transport transport() const;
+
   // True if the hub is one that a connection string names.
   bool has_login() const { return login_.has_value(); }
 

@@ -5,7 +5,6 @@
 
 #include "amqp/message.h"
 #include "sdk/backoff.h"
-#include "sdk/endpoint.h"
 #include "sdk/failure.h"
 
 namespace linarite::sdk {
@@ -89,16 +88,22 @@ void AmqpSession::want() {
 error AmqpSession::choose_target(Network& network) {
   const uint16_t own_port = peer_.port.value_or(peer_.tls ? kAmqpsPort : kAmqpPort);
   const uint16_t port = options_.endpoint.port.value_or(own_port);
-  if (!peer_.tls) {
-    const std::string& other = options_.endpoint.host;
-    target_ = {.host = other.empty() ? identity_.host_name : other, .port = port};
-    if (options_.connect_timeout.count() > 0) target_->limit = options_.connect_timeout;
-    return {};
-  }
-  auto made = make_endpoint(network, options_.endpoint, {.host = identity_.host_name, .port = port},
-                            options_.connect_timeout);
-  if (!made.problem) target_ = std::move(made.connect);
+  if (!peer_.tls) return choose_plain_target(port);
+  auto made = make_endpoint(
+      network, options_, {.host = identity_.host_name, .port = port, .sub_protocol = "AMQPWSB10"});
+  if (!made.problem) target_ = std::move(made);
   return made.problem;
+}
+
+error AmqpSession::choose_plain_target(uint16_t port) {
+  if (options_.transport == transport::websocket) {
+    return {errc::invalid_argument, "a WebSocket needs TLS, which this connection string excludes"};
+  }
+  const std::string& other = options_.endpoint.host;
+  target_ =
+      Endpoint{.connect = {.host = other.empty() ? identity_.host_name : other, .port = port}};
+  if (options_.connect_timeout.count() > 0) target_->connect.limit = options_.connect_timeout;
+  return {};
 }
 
 void AmqpSession::start_attempt() {
@@ -111,12 +116,12 @@ void AmqpSession::start_attempt() {
     if (const error problem = choose_target(*network)) return fail(problem);
   }
   if (options_.connect_timeout.count() > 0) {
-    attempt_deadline_ =
-        loop_->run_after(options_.connect_timeout, unless_gone([this] {
-                           attempt_deadline_ = 0;
-                           fail({errc::timed_out, "no AMQP connection to " + target_->host + ":" +
-                                                      std::to_string(target_->port) + " in time"});
-                         }));
+    attempt_deadline_ = loop_->run_after(
+        options_.connect_timeout, unless_gone([this] {
+          attempt_deadline_ = 0;
+          fail({errc::timed_out, "no AMQP connection to " + target_->connect.host + ":" +
+                                     std::to_string(target_->connect.port) + " in time"});
+        }));
   }
   tokens_.get([this](const error& why, TokenSource::Token token) {
     if (why) return fail(why);
@@ -132,12 +137,12 @@ void AmqpSession::dial(std::string token) {
   const auto current = [this, weak = std::weak_ptr(alive_), connection = connection_] {
     return weak.lock() && connection_ == connection && phase_ == Phase::kConnecting;
   };
-  network->connect(
-      *loop_, *target_,
+  connect(
+      *network, *loop_, *target_,
       [this, current](net::Stream& stream) -> std::unique_ptr<net::StreamHandler> {
         if (!current()) return nullptr;
         amqp::ConnectionOptions options{.server = false};
-        options.container_id = "linarite-cpp-" + network_.lock()->random().hex(8);
+        options.container_id = "linarite-cpp-" + network_.lock()->random()->hex(8);
         options.hostname = identity_.host_name;
         options.sasl_mechanism = "MSSBCBS";
         engine_ = std::make_unique<amqp::Connection>(
@@ -359,7 +364,7 @@ void AmqpSession::retry_later(const error& why) {
     return;
   }
   const Duration pause =
-      pause_before_retry(options_.reconnect, std::max(attempt_, 1U), network->random());
+      pause_before_retry(options_.reconnect, std::max(attempt_, 1U), *network->random());
   log_.write(log_level::warning, retry_text(why, pause));
   retry_ = loop_->run_after(pause, unless_gone([this] {
                               retry_ = 0;

@@ -12,6 +12,7 @@
 
 #include "amqp/connection.h"
 #include "net/stream.h"
+#include "sdk/endpoint.h"
 #include "sdk/log.h"
 #include "sdk/network.h"
 #include "sdk/token_source.h"
@@ -73,6 +74,7 @@ class AmqpSession {
 
   void start_attempt();
   error choose_target(Network& network);
+  error choose_plain_target(uint16_t port);
   void dial(std::string token);
   void drop_link();
   void retry_later(const error& why);
@@ -101,7 +103,7 @@ class AmqpSession {
   unsigned attempt_ = 0;
   bool was_up_ = false;
   error last_failure_;
-  std::optional<net::ConnectOptions> target_;
+  std::optional<Endpoint> target_;
   TimerId attempt_deadline_ = 0, retry_ = 0, renewal_ = 0, tick_ = 0;
   Instant tick_at_;  // When tick_ runs.
 

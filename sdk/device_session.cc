@@ -111,15 +111,15 @@ void DeviceSession::start_attempt(error reason) {
     const auto* certificate = std::get_if<client_certificate>(&identity_.credential);
     const std::string& host =
         identity_.gateway_host_name.empty() ? identity_.host_name : identity_.gateway_host_name;
-    auto made = make_endpoint(*network, options_.endpoint,
+    auto made = make_endpoint(*network, options_,
                               {.host = host,
                                .port = options_.endpoint.port.value_or(kMqttsPort),
+                               .sub_protocol = "mqtt",
                                .certificate = certificate != nullptr,
                                .chain_file = certificate == nullptr ? "" : certificate->chain_file,
-                               .key_file = certificate == nullptr ? "" : certificate->key_file},
-                              options_.connect_timeout);
+                               .key_file = certificate == nullptr ? "" : certificate->key_file});
     if (made.problem) return on_lost(std::move(made.problem));
-    target_ = std::move(made.connect);
+    target_ = std::move(made);
   }
   arm_attempt_deadline();
   if (!tokens_) return wait_to_dial({});
@@ -139,8 +139,8 @@ void DeviceSession::arm_attempt_deadline() {
     const auto self = weak.lock();
     if (!self) return;
     self->attempt_deadline_ = 0;
-    self->on_lost({errc::timed_out, "no connection to " + self->target_->host + ":" +
-                                        std::to_string(self->target_->port) + " in time"});
+    self->on_lost({errc::timed_out, "no connection to " + self->target_->connect.host + ":" +
+                                        std::to_string(self->target_->connect.port) + " in time"});
   });
 }
 
@@ -151,7 +151,7 @@ void DeviceSession::wait_to_dial(TokenSource::Token token) {
   if (!network) return;
   loop_->cancel(std::exchange(attempt_deadline_, 0));
   network->wait_to_dial(
-      *loop_, target_->host + ":" + std::to_string(target_->port),
+      *loop_, target_->connect.host + ":" + std::to_string(target_->connect.port),
       [weak = weak_from_this(), connection = connection_,
        token = std::move(token)](std::shared_ptr<void> place) mutable {
         const auto self = weak.lock();
@@ -171,8 +171,8 @@ void DeviceSession::dial(TokenSource::Token token) {
                         self->phase_ == Phase::kConnecting && self->link_ == nullptr;
     return wanted ? self : nullptr;
   };
-  network->connect(
-      *loop_, *target_,
+  sdk::connect(
+      *network, *loop_, *target_,
       [current,
        token = std::move(token)](net::Stream& stream) -> std::unique_ptr<net::StreamHandler> {
         const auto self = current();
@@ -252,7 +252,7 @@ void DeviceSession::retry_later(error why) {
   // What somebody must repair first is not asked for more often than at the longest pause.
   constexpr unsigned kManyFailures = 1000;
   const unsigned failures = is_transient(why) ? std::max(attempt_, 1U) : kManyFailures;
-  const Duration pause = pause_before_retry(options_.reconnect, failures, network->random());
+  const Duration pause = pause_before_retry(options_.reconnect, failures, *network->random());
   log_.write(log_level::warning, retry_text(why, pause));
   retry_ = loop_->run_after(pause, [weak = weak_from_this()] {
     const auto self = weak.lock();

@@ -107,7 +107,7 @@ class DeviceSession final : public std::enable_shared_from_this<DeviceSession> {
   error last_failure_;
   bool was_up_ = false;
   Link* link_ = nullptr;  // Owned by its stream.
-  std::optional<net::ConnectOptions> target_;
+  std::optional<Endpoint> target_;
   std::shared_ptr<void> dial_place_;  // While it dials, until it is up or gave up.
   TimerId attempt_deadline_ = 0;
   TimerId retry_ = 0;

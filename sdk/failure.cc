@@ -89,7 +89,10 @@ error connect_failure(const Error& failure) {
       }
     }
   }
-  return {errc::connection_failed, failure.message};
+  // The port is open, but what answers there is no WebSocket for us.
+  const bool other =
+      failure.code == ErrorCode::kMalformed || failure.code == ErrorCode::kLimitExceeded;
+  return {other ? errc::protocol_error : errc::connection_failed, failure.message};
 }
 
 error error_of(const Error& failure) {

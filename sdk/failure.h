@@ -13,7 +13,7 @@
 
 namespace linarite::sdk {
 
-// Of net::connect(): its sentence, sorted by cause.
+// Of connect(): its sentence, sorted by cause.
 error connect_failure(const Error& failure);
 // Of anything else that keeps its number: Azure's codes stay, ours become protocol_error.
 error error_of(const Error& failure);

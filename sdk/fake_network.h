@@ -82,7 +82,7 @@ class FakeNetwork final : public Network {
       const net::TlsClientOptions& options) override {
     return contexts.get(options);
   }
-  Random& random() override { return random_; }
+  std::shared_ptr<Random> random() override { return random_; }
   void run_due_timers() override { loop->run_until_idle(); }
 
   ManualClock clock{WallTime(std::chrono::seconds(1'700'000'000))};
@@ -93,7 +93,7 @@ class FakeNetwork final : public Network {
   TlsContexts contexts;
 
  private:
-  SeededRandom random_{1};
+  const std::shared_ptr<Random> random_ = std::make_shared<SeededRandom>(1);
 };
 
 // Results of operations, as the application's callbacks got them.

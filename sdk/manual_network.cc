@@ -96,9 +96,9 @@ class ManualNetwork final : public Network {
         connect_(std::move(options.connect)),
         run_until_(std::move(options.run_until)) {
     if (options.random) {
-      random_ = std::make_unique<GivenRandom>(std::move(options.random));
+      random_ = std::make_shared<GivenRandom>(std::move(options.random));
     } else {
-      random_ = std::make_unique<SystemRandom>();
+      random_ = std::make_shared<SystemRandom>();
     }
   }
   ~ManualNetwork() override {
@@ -112,7 +112,7 @@ class ManualNetwork final : public Network {
   Result<std::shared_ptr<net::TlsClientContext>> tls(const net::TlsClientOptions&) override {
     return std::shared_ptr<net::TlsClientContext>();
   }
-  Random& random() override { return *random_; }
+  std::shared_ptr<Random> random() override { return random_; }
   void run_due_timers() override { loop().run_until_idle(); }
   bool run_until(const std::function<bool()>& done, std::optional<Duration> wait) override {
     if (run_until_) {
@@ -152,7 +152,7 @@ class ManualNetwork final : public Network {
   const std::shared_ptr<Living> living_;
   connect_function connect_;
   decltype(manual_network_options::run_until) run_until_;
-  std::unique_ptr<Random> random_;
+  std::shared_ptr<Random> random_;
   std::vector<std::shared_ptr<ManualStream>> streams_;
 };
 

@@ -71,22 +71,22 @@ class SocketNetwork final : public Network {
       const net::TlsClientOptions& options) override {
     return contexts_.get(options);
   }
-  Random& random() override { return *random_; }
+  std::shared_ptr<Random> random() override { return random_; }
   void run_due_timers() override;
 
  private:
   std::vector<std::shared_ptr<LoopAndClock>> loops_;
   std::vector<std::thread> threads_;
   std::atomic<size_t> next_{0};
-  std::unique_ptr<Random> random_;
+  std::shared_ptr<Random> random_;
   TlsContexts contexts_;
 };
 
 SocketNetwork::SocketNetwork(const network_options& options) {
   if (options.random) {
-    random_ = std::make_unique<SourceRandom>(options.random);
+    random_ = std::make_shared<SourceRandom>(options.random);
   } else {
-    random_ = std::make_unique<SystemRandom>();
+    random_ = std::make_shared<SystemRandom>();
   }
   for (size_t i = 0; i < std::max<size_t>(options.threads, 1); ++i) {
     loops_.push_back(std::make_shared<LoopAndClock>(options));

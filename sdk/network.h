@@ -39,8 +39,8 @@ class Network {
   // The context for these options, shared by all that ask for the same. Any thread.
   virtual Result<std::shared_ptr<net::TlsClientContext>> tls(
       const net::TlsClientOptions& options) = 0;
-  // Any thread.
-  virtual Random& random() = 0;
+  // Any thread. A connection may hold it longer than the network lives.
+  virtual std::shared_ptr<Random> random() = 0;
   // After the clock was moved by hand; waits.
   virtual void run_due_timers() = 0;
   // A network that no thread runs does so now, on the caller's, until done() or until `wait` is

@@ -116,9 +116,8 @@ void RestSession::connect() {
   if (!network) return;
   if (!target_) {
     auto made = make_endpoint(
-        *network, options_.endpoint,
-        {.host = identity_.host_name, .port = options_.endpoint.https_port.value_or(kHttpsPort)},
-        options_.connect_timeout);
+        *network, options_,
+        {.host = identity_.host_name, .port = options_.endpoint.https_port.value_or(kHttpsPort)});
     if (made.problem) return finish_first(std::move(made.problem), {});
     target_ = std::move(made.connect);
   }

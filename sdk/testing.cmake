@@ -11,7 +11,7 @@ endif()
 
 set(folders in_process gateway hub)
 if(BUILD_SHARED_LIBS)
-  list(APPEND folders mqtt amqp http net wire base)
+  list(APPEND folders websocket mqtt amqp http net wire base)
 endif()
 add_library(linarite_testing)
 foreach(folder IN LISTS folders)

@@ -77,8 +77,8 @@ void HttpConnection::take_up(HttpUpgrade upgrade) {
   service_.reset();
   // A request before this one may have had to wait for its answer.
   if (std::exchange(paused_, false)) stream_.resume_reading();
-  socket_ = std::make_unique<WebSocketStream>(stream_);
-  socket_->start(upgrade.accept, unread);
+  socket_ = std::make_unique<websocket::Stream>(stream_, http::WebSocket::server());
+  socket_->start(upgrade.accept(*socket_), unread);
 }
 
 void HttpConnection::answer(http::Response response) {

@@ -8,11 +8,11 @@
 #include <optional>
 #include <string_view>
 
-#include "gateway/websocket_stream.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/server_connection.h"
 #include "net/stream.h"
+#include "websocket/stream.h"
 
 namespace linarite::gateway {
 
@@ -61,8 +61,8 @@ class HttpConnection final : public net::StreamHandler {
   void set_timer();
   void on_timer();
 
-  std::unique_ptr<WebSocketStream> socket_;  // After an upgrade, all that counts.
-  net::Stream& stream_;                      // Not to be touched after on_closed().
+  std::unique_ptr<websocket::Stream> socket_;  // After an upgrade, all that counts.
+  net::Stream& stream_;                        // Not to be touched after on_closed().
   Loop& loop_;
   std::unique_ptr<HttpService> service_;
   http::ServerConnection engine_;

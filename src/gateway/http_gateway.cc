@@ -13,6 +13,7 @@
 #include "gateway/http_connection.h"
 #include "gateway/http_routes.h"
 #include "http/http_date.h"
+#include "http/websocket_handshake.h"
 #include "wire/device_id.h"
 #include "wire/error_body.h"
 #include "wire/error_table.h"
@@ -189,7 +190,7 @@ std::optional<HttpUpgrade> RestService::upgrade(const http::Request& request) {
   response.status = handshake.error().status;
   if (response.status == kUpgradeRequired) {
     response.headers.add("Upgrade", "websocket");
-    response.headers.add("Sec-WebSocket-Version", kWebSocketVersion);
+    response.headers.add("Sec-WebSocket-Version", http::kWebSocketVersion);
   }
   return HttpUpgrade{finished(std::move(response)), {}};
 }

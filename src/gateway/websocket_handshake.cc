@@ -1,26 +1,14 @@
 #include "gateway/websocket_handshake.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/base64.h"
-#include "base/check.h"
 #include "base/text.h"
+#include "http/websocket_handshake.h"
 
 namespace linarite::gateway {
 namespace {
-
-// RFC 6455, 4.2.2
-std::string accept_value(std::string_view key) {
-  const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) == 1);
-  return base64_encode({reinterpret_cast<const char*>(digest.data()), size});
-}
 
 bool is_key(std::string_view text) {
   constexpr size_t kNonceSize = 16;
@@ -75,7 +63,7 @@ std::expected<Handshake, HandshakeRefusal> judge_handshake(const http::Request& 
   if (request.minor_version < 1 || !headers.has_token("Connection", "Upgrade")) {
     return refused(400, "the handshake is not one of a WebSocket");
   }
-  if (headers.find("Sec-WebSocket-Version") != kWebSocketVersion ||
+  if (headers.find("Sec-WebSocket-Version") != http::kWebSocketVersion ||
       headers.count("Sec-WebSocket-Version") != 1) {
     return refused(kUpgradeRequired, "the version of WebSockets is 13");
   }
@@ -89,7 +77,7 @@ std::expected<Handshake, HandshakeRefusal> judge_handshake(const http::Request& 
   }
   Handshake out{.response = {.status = 101}, .accept = *choice.accept};
   out.response.headers.add("Upgrade", "websocket");
-  out.response.headers.add("Sec-WebSocket-Accept", accept_value(*key));
+  out.response.headers.add("Sec-WebSocket-Accept", http::websocket_accept(*key));
   out.response.headers.add("Sec-WebSocket-Protocol", choice.name);
   return out;
 }

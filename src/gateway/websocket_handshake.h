@@ -15,7 +15,6 @@ namespace linarite::gateway {
 
 inline constexpr std::string_view kHubWebSocketPath = "/$iothub/websocket";         // MQTT, AMQP
 inline constexpr std::string_view kEventsWebSocketPath = "/$servicebus/websocket";  // AMQP
-inline constexpr std::string_view kWebSocketVersion = "13";
 inline constexpr int kUpgradeRequired = 426;
 
 // Who takes the streams inside. One that is empty is not served.

@@ -1,6 +1,7 @@
 #include "http/websocket.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace linarite::http {
 namespace {
@@ -30,20 +31,22 @@ uint64_t big_endian(const char* bytes, size_t count) {
   return value;
 }
 
-void append_frame(uint8_t opcode, ByteView payload, Bytes& out) {
-  const auto append_length = [&](uint8_t mark, size_t count) {
-    out.push_back(static_cast<char>(mark));
-    for (size_t i = count; i-- > 0;) out.push_back(static_cast<char>(payload.size() >> (8 * i)));
-  };
-  out.push_back(static_cast<char>(kFin | opcode));
-  if (payload.size() < kLength16) {
-    out.push_back(static_cast<char>(payload.size()));
-  } else if (payload.size() <= 0xFFFF) {
-    append_length(kLength16, 2);
-  } else {
-    append_length(kLength64, 8);
+// RFC 6455, 5.3, eight bytes at a time. `at` is where in the key the first byte is.
+void apply_mask(const std::array<char, 4>& mask, size_t at, char* bytes, size_t size) {
+  std::array<char, sizeof(uint64_t)> word;
+  for (size_t i = 0; i < word.size(); ++i) word[i] = mask[(at + i) % mask.size()];
+  uint64_t key;
+  std::memcpy(&key, word.data(), sizeof(key));
+  size_t done = 0;
+  for (; size - done >= sizeof(key); done += sizeof(key)) {
+    uint64_t piece;
+    std::memcpy(&piece, bytes + done, sizeof(piece));
+    piece ^= key;
+    std::memcpy(bytes + done, &piece, sizeof(piece));
   }
-  out.append(payload);
+  for (size_t i = 0; done < size; ++i, ++done) {
+    bytes[done] = static_cast<char>(bytes[done] ^ word[i]);
+  }
 }
 
 // RFC 6455, 7.4: what a peer may give as its reason.
@@ -56,11 +59,37 @@ bool is_status(uint64_t status) {
 
 }  // namespace
 
-void WebSocket::append_binary(ByteView payload, Bytes& out) {
+void WebSocket::append_frame(uint8_t opcode, ByteView payload, Bytes& out) const {
+  const uint8_t masked = is_client() ? kMasked : 0;
+  const auto append_length = [&](uint8_t mark, size_t count) {
+    out.push_back(static_cast<char>(masked | mark));
+    for (size_t i = count; i-- > 0;) out.push_back(static_cast<char>(payload.size() >> (8 * i)));
+  };
+  out.push_back(static_cast<char>(kFin | opcode));
+  if (payload.size() < kLength16) {
+    append_length(static_cast<uint8_t>(payload.size()), 0);
+  } else if (payload.size() <= 0xFFFF) {
+    append_length(kLength16, 2);
+  } else {
+    append_length(kLength64, 8);
+  }
+  if (!is_client()) {
+    out.append(payload);
+    return;
+  }
+  std::array<char, 4> mask;
+  keys_->fill(mask.data(), mask.size());
+  out.append(mask.data(), mask.size());
+  const size_t start = out.size();
+  out.append(payload);
+  apply_mask(mask, 0, &out[start], payload.size());
+}
+
+void WebSocket::append_binary(ByteView payload, Bytes& out) const {
   if (!payload.empty()) append_frame(kBinary, payload, out);
 }
 
-void WebSocket::append_close(WebSocketStatus status, Bytes& out) {
+void WebSocket::append_close(WebSocketStatus status, Bytes& out) const {
   const auto number = static_cast<uint16_t>(status);
   const char bytes[] = {static_cast<char>(number >> 8U), static_cast<char>(number)};
   append_frame(kClose, {bytes, sizeof(bytes)}, out);
@@ -76,15 +105,17 @@ void WebSocket::receive(ByteView bytes, WebSocketEvents& out) {
   }
 }
 
+// As far as its first two bytes have come.
+size_t WebSocket::head_size_wanted() const {
+  if (head_size_ < 2) return 2;
+  const uint8_t length = static_cast<uint8_t>(head_[1]) & kLengthBits;
+  const size_t extended = length == kLength64 ? 8 : length == kLength16 ? 2 : 0;
+  return 2 + extended + (is_client() ? 0 : mask_.size());
+}
+
 // True once the head is whole and good.
 bool WebSocket::read_head(ByteView& input, WebSocketEvents& out) {
-  const auto size_of = [this] {
-    if (head_size_ < 2) return size_t{2};
-    const uint8_t length = static_cast<uint8_t>(head_[1]) & kLengthBits;
-    const size_t extended = length == kLength64 ? 8 : length == kLength16 ? 2 : 0;
-    return 2 + extended + mask_.size();
-  };
-  while (!input.empty() && head_size_ < size_of()) {
+  while (!input.empty() && head_size_ < head_size_wanted()) {
     head_[head_size_++] = input.front();
     input.remove_prefix(1);
     // What is wrong with the first two bytes is said before more is waited for.
@@ -94,11 +125,11 @@ bool WebSocket::read_head(ByteView& input, WebSocketEvents& out) {
       return false;
     }
   }
-  if (head_size_ < size_of()) return false;
+  if (head_size_ < head_size_wanted()) return false;
   const uint8_t length = static_cast<uint8_t>(head_[1]) & kLengthBits;
-  const size_t extended = size_of() - 2 - mask_.size();
+  const size_t extended = head_size_ - 2 - (is_client() ? 0 : mask_.size());
   left_ = extended == 0 ? length : big_endian(&head_[2], extended);
-  std::copy_n(&head_[2 + extended], mask_.size(), mask_.begin());
+  if (!is_client()) std::copy_n(&head_[2 + extended], mask_.size(), mask_.begin());
   const bool too_wide = (extended == 2 && left_ < kLength16) || (extended == 8 && left_ <= 0xFFFF);
   if (too_wide || left_ >> 63U != 0) {
     refuse(WebSocketStatus::kProtocolError, out);
@@ -120,7 +151,8 @@ std::optional<WebSocketStatus> WebSocket::judge_head() {
   const auto first = static_cast<uint8_t>(head_[0]);
   const auto second = static_cast<uint8_t>(head_[1]);
   opcode_ = first & 0x0FU;
-  if ((first & kReservedBits) != 0 || (second & kMasked) == 0) {
+  const bool masked = (second & kMasked) != 0;
+  if ((first & kReservedBits) != 0 || masked == is_client()) {
     return WebSocketStatus::kProtocolError;
   }
   switch (opcode_) {
@@ -149,10 +181,10 @@ void WebSocket::read_payload(ByteView& input, WebSocketEvents& out) {
   Bytes& target = is_control(opcode_) ? control_ : out.payload;
   const size_t start = target.size();
   target.append(input.substr(0, count));
-  for (size_t i = 0; i < count; ++i) {
-    target[start + i] = static_cast<char>(target[start + i] ^ mask_[(mask_at_ + i) % mask_.size()]);
+  if (!is_client()) {
+    apply_mask(mask_, mask_at_, &target[start], count);
+    mask_at_ = (mask_at_ + count) % mask_.size();
   }
-  mask_at_ = (mask_at_ + count) % mask_.size();
   input.remove_prefix(count);
   left_ -= count;
   if (left_ == 0) end_frame(out);

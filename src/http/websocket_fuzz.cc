@@ -1,5 +1,6 @@
-// Any bytes into a WebSocket: whole and in pieces they must give the same payload and the same
-// frames, of which every one is ours: unmasked, whole, and at most one close at the end.
+// Any bytes into the server's end of a WebSocket: whole and in pieces they must give the same
+// payload and the same frames, of which every one is ours: unmasked, whole, and at most one close
+// at the end.
 #include "base/check.h"
 #include "http/websocket.h"
 
@@ -7,7 +8,7 @@ namespace linarite::http {
 namespace {
 
 WebSocketEvents run(ByteView input, size_t piece) {
-  WebSocket socket;
+  WebSocket socket = WebSocket::server();
   WebSocketEvents out;
   while (!input.empty()) {
     socket.receive(input.substr(0, piece), out);

@@ -33,7 +33,7 @@ std::string frame(int first, const std::string& payload) {
 std::string binary(const std::string& payload) { return frame(0x82, payload); }
 
 WebSocketEvents received(const std::string& bytes, size_t piece = std::string::npos) {
-  WebSocket socket;
+  WebSocket socket = WebSocket::server();
   WebSocketEvents out;
   for (size_t at = 0; at < bytes.size(); at += std::min(piece, bytes.size())) {
     socket.receive(ByteView(bytes).substr(at, piece), out);
@@ -73,15 +73,15 @@ TEST(WebSocketTest, LongPayloadsUseTheLongerLengths) {
 
 TEST(WebSocketTest, WhatIsSentIsNotMasked) {
   Bytes out;
-  WebSocket::append_binary("", out);
+  WebSocket::server().append_binary("", out);
   EXPECT_EQ(out, "");
-  WebSocket::append_binary("hi", out);
+  WebSocket::server().append_binary("hi", out);
   EXPECT_EQ(out, "\x82\x02hi"s);
   out.clear();
-  WebSocket::append_binary(std::string(126, 'x'), out);
+  WebSocket::server().append_binary(std::string(126, 'x'), out);
   EXPECT_EQ(out.substr(0, 4), "\x82\x7E\x00\x7E"s);
   out.clear();
-  WebSocket::append_binary(std::string(65'536, 'x'), out);
+  WebSocket::server().append_binary(std::string(65'536, 'x'), out);
   EXPECT_EQ(out.substr(0, 10), "\x82\x7F\0\0\0\0\0\x01\0\0"s);
 }
 
@@ -129,7 +129,7 @@ TEST(WebSocketTest, ATooLongFrameIsRefusedByItsHeadAlone) {
 
 // 10^6 empty fragments and pings keep nothing.
 TEST(WebSocketTest, EmptyFragmentsCostNoMemory) {
-  WebSocket socket;
+  WebSocket socket = WebSocket::server();
   const std::string fragment = frame(0x00, "");
   WebSocketEvents out;
   socket.receive(frame(0x02, ""), out);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "http/websocket.h"
 #include "mqtt/packet.h"
 
 namespace linarite::in_process {
@@ -11,6 +12,16 @@ using net::Pipe;
 
 // Longer than any CONNECT of ours; what is longer is no CONNECT.
 constexpr size_t kLoginMax = 64U << 10U;
+
+// What is in the frames of a WebSocket, if these are the bytes of one; else the bytes.
+Bytes inside_of(const Bytes& sent) {
+  const size_t head_size = sent.find("\r\n\r\n");
+  if (!sent.starts_with("GET ") || head_size == Bytes::npos) return sent;
+  if (sent.find("Upgrade: websocket") > head_size) return sent;
+  http::WebSocketEvents events;
+  http::WebSocket::server().receive(ByteView(sent).substr(head_size + 4), events);
+  return events.payload;
+}
 
 net::PeerInfo peer() { return {.address = "127.0.0.1", .port = 1, .tls = true}; }
 
@@ -81,11 +92,14 @@ void Connection::sent(std::string_view bytes) {
 void Connection::note_login(std::string_view bytes) {
   if (logged_in_) return;
   login_ += bytes;
-  const auto header = mqtt::decode_fixed_header(login_, kLoginMax);
-  if (header && (!*header || login_.size() < (*header)->size + (*header)->remaining_length)) return;
+  const Bytes inside = inside_of(login_);
+  const auto header = mqtt::decode_fixed_header(inside, kLoginMax);
+  const bool more =
+      header && (!*header || inside.size() < (*header)->size + (*header)->remaining_length);
+  if (more && login_.size() <= kLoginMax) return;
   logged_in_ = true;
-  if (header) {
-    const ByteView body = ByteView(login_).substr((*header)->size, (*header)->remaining_length);
+  if (header && !more) {
+    const ByteView body = ByteView(inside).substr((*header)->size, (*header)->remaining_length);
     const auto packet = mqtt::decode_packet(**header, body);
     const auto* connect = packet ? std::get_if<mqtt::Connect>(&*packet) : nullptr;
     if (connect != nullptr) device_id_ = connect->client_id;

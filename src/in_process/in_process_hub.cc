@@ -245,7 +245,11 @@ void in_process_hub::state::start() {
       gateway::MqttGateway::Parts{*hub, log, *metrics});
   amqp = std::make_unique<gateway::AmqpGateway>(gateway::AmqpOptions{},
                                                 gateway::AmqpGateway::Parts{*hub, log, *metrics});
-  http = std::make_unique<gateway::HttpGateway>(gateway::HttpGateway::Parts{*hub, log, *metrics});
+  http = std::make_unique<gateway::HttpGateway>(gateway::HttpGateway::Parts{
+      .hub = *hub,
+      .log = log,
+      .metrics = *metrics,
+      .websockets = {.mqtt = gateway_of(kMqttsPort), .amqp = gateway_of(kAmqpsPort)}});
 }
 
 void in_process_hub::state::stop() {

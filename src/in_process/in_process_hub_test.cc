@@ -40,12 +40,14 @@ class InProcessHubTest : public ::testing::TestWithParam<std::uint64_t> {
 
   device_client device(const std::string& id) {
     auto options = hub_.options_for_devices();
+    options.transport = transport_;
     options.log = [this](log_level, std::string_view line) { log_ += std::string(line) + "\n"; };
     return {io_.get_executor(), hub_.device_connection_string(id), std::move(options)};
   }
   service_client service(
       service_options::lost_outcome lost = service_options::lost_outcome::report) {
     auto options = hub_.options_for_services();
+    options.transport = transport_;
     options.log = [this](log_level, std::string_view line) { log_ += std::string(line) + "\n"; };
     options.when_outcome_is_lost = lost;
     return {io_.get_executor(), hub_.service_connection_string(), std::move(options)};
@@ -85,6 +87,7 @@ class InProcessHubTest : public ::testing::TestWithParam<std::uint64_t> {
 
   boost::asio::io_context io_;
   std::string log_;
+  linarite::transport transport_ = transport::direct;
   in_process_hub hub_;
 };
 
@@ -103,6 +106,29 @@ TEST_P(InProcessHubTest, AMessageGoesAllTheWayAndItsFeedbackComesBack) {
   EXPECT_EQ(record.when, hub_.now());
   EXPECT_EQ(hub_.journey_text("m1"), "enqueued, delivered, completed, feedback");
   EXPECT_THAT(hub_.queue("d1"), IsEmpty());
+}
+
+TEST_P(InProcessHubTest, ThroughWebSocketsItGoesTheSameWay) {
+  transport_ = transport::websocket;
+  device_client device = this->device("d1");
+  service_client service = this->service();
+  feedback_receiver feedback(service);
+  hub_.run(device.async_connect(use_awaitable));
+  send(service, "d1", text_message("m1"));
+  EXPECT_EQ(receive(device), "body of m1");
+  hub_.run(device.async_send_event(message("telemetry"), use_awaitable));
+  EXPECT_EQ(hub_.run(feedback.async_wait_for("m1", use_awaitable)).status,
+            feedback_status::success);
+  hub_.disconnect("d1");
+  send(service, "d1", text_message("m2"));
+  EXPECT_EQ(receive(device, minutes(1)), "body of m2");
+  hub_.stop();
+  hub_.start();
+  send(service, "d1", text_message("m3"), minutes(1));
+  EXPECT_EQ(receive(device, minutes(1)), "body of m3");
+  hub_.run(device.async_close(use_awaitable));
+  hub_.settle();
+  EXPECT_FALSE(hub_.is_connected("d1"));
 }
 
 TEST_P(InProcessHubTest, AnOfflineDevicesMessageExpiresAndTheBackEndHearsOfIt) {

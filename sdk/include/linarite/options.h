@@ -25,11 +25,17 @@ using log_sink = std::function<void(log_level, std::string_view line)>;
 struct endpoint_options {
   std::string host{};                         // Name or numeric address.
   std::optional<std::uint16_t> port{};        // 8883 for devices; 5671 for messages of a service.
-  std::optional<std::uint16_t> https_port{};  // 443 for the registry.
+  std::optional<std::uint16_t> https_port{};  // 443 for the registry and for WebSockets.
   // PEM of the only CAs to trust: a file, or the text itself. Neither: SSL_CERT_FILE if it is set,
   // else the machine's.
   std::string ca_file{};
   std::string ca_pem{};
+};
+
+// What MQTT and AMQP connections go over. The registry is asked over HTTPS either way.
+enum class transport {
+  direct,     // TLS on the protocol's own port.
+  websocket,  // A WebSocket (RFC 6455) on the HTTPS port, for networks that let only that through.
 };
 
 // A pause before each try: initial, then twice as long each time, at most maximum; each shortened
@@ -56,13 +62,14 @@ struct offline_queue_options {
 // What clients of both kinds have in common.
 struct client_options {
   endpoint_options endpoint{};
+  linarite::transport transport = linarite::transport::direct;
   reconnect_options reconnect{};
   // From the call to the completion of whatever asks the hub for something. Nothing waits for ever
   // unless this is zero.
   std::chrono::milliseconds operation_timeout{60'000};
-  // For one try: name, TCP, TLS, and the protocol's own handshake. Zero: no limit of its own. Of
-  // the device clients of one network 256 at most dial one hub at a time; waiting for that is not
-  // counted here.
+  // For one try: name, TCP, TLS, WebSocket, and the protocol's own handshake. Zero: no limit of its
+  // own. Of the device clients of one network 256 at most dial one hub at a time; waiting for that
+  // is not counted here.
   std::chrono::milliseconds connect_timeout{30'000};
   // Life of the tokens the client makes, and how long before the end they are replaced.
   std::chrono::seconds token_life_time{3600};

@@ -41,7 +41,7 @@ class Visitors final : public MqttSink {
     const size_t number = next_;
     next_ = (next_ + 1) % begun_.size();
     begun_[number] = session_.now();
-    session_.connect(session_.options().mqtt_port, [this, number](net::Stream& stream) {
+    session_.connect_device([this, number](net::Stream& stream) {
       return std::make_unique<MqttClient>(session_, stream, logins_[number], *this);
     });
   }

@@ -104,7 +104,7 @@ void Fleet::open_next() {
   if (opened_ == clients_.size()) return;
   const size_t number = opened_++;
   MqttSink& self = *this;
-  session_.connect(session_.options().mqtt_port, [this, number, &self](net::Stream& stream) {
+  session_.connect_device([this, number, &self](net::Stream& stream) {
     MqttLogin login = device_login(session_, number);
     if (subscriptions_ == Subscriptions::kNone) login.filter.clear();
     return std::make_unique<MqttClient>(session_, stream, std::move(login), self);

@@ -36,6 +36,7 @@ const std::array kFlags = {
     Flag{"--mqtt-port", &Options::mqtt_port},
     Flag{"--amqp-port", &Options::amqp_port},
     Flag{"--https-port", &Options::https_port},
+    Flag{"--websocket", &Options::websocket},
     Flag{"--pid", &Options::server},
     Flag{"--devices", &Options::devices},
     Flag{"--parallel", &Options::parallel},

@@ -22,7 +22,8 @@ struct Options {
   uint16_t mqtt_port = 8883;
   uint16_t amqp_port = 5671;
   uint16_t https_port = 443;
-  pid_t server = 0;  // --pid: the process whose CPU time and memory are measured.
+  size_t websocket = 0;  // --websocket 1: devices go through WebSockets on the HTTPS port.
+  pid_t server = 0;      // --pid: the process whose CPU time and memory are measured.
 
   size_t devices = 500;
   size_t parallel = 32;  // Handshakes, or REST requests, under way.

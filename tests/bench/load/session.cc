@@ -7,6 +7,8 @@
 
 #include "base/base64.h"
 #include "base/random.h"
+#include "net/socket_address.h"
+#include "websocket/client.h"
 #include "wire/sas_token.h"
 
 namespace linarite::load {
@@ -63,6 +65,18 @@ void Session::connect(
   net::ConnectOptions options{.host = options_.host, .port = port, .tls = tls_};
   net::connect(loop_, std::move(options), std::move(opened),
                [](const Error& error) { give_up(error.message); });
+}
+
+void Session::connect_device(
+    std::move_only_function<std::unique_ptr<net::StreamHandler>(net::Stream&)> opened) {
+  if (options_.websocket == 0) return connect(options_.mqtt_port, std::move(opened));
+  auto outcomes = websocket::through_websocket(
+      {.offer = {.host = net::address_and_port(options_.host, options_.https_port),
+                 .path = "/$iothub/websocket",
+                 .protocol = "mqtt"},
+       .random = random_},
+      {.opened = std::move(opened), .failed = [](const Error& why) { give_up(why.message); }});
+  connect(options_.https_port, std::move(outcomes.opened));
 }
 
 void Session::on_loop(const std::function<void()>& task) {

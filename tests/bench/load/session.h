@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "load/options.h"
 #include "net/asio_loop.h"
 #include "net/client.h"
@@ -31,6 +32,9 @@ class Session {
   // Opens a connection to the server and hands it to `opened`; gives up when it fails. Loop only.
   void connect(uint16_t port,
                std::move_only_function<std::unique_ptr<net::StreamHandler>(net::Stream&)> opened);
+  // The same for a device: to the MQTT port, or through a WebSocket if options say so.
+  void connect_device(
+      std::move_only_function<std::unique_ptr<net::StreamHandler>(net::Stream&)> opened);
   // Runs `task` on the loop and returns when it has run. What follows runs the loop, too: call none
   // of the three from the loop.
   void on_loop(const std::function<void()>& task);
@@ -55,6 +59,7 @@ class Session {
   const Options options_;
   SystemClock clock_;
   net::AsioLoop loop_;
+  const std::shared_ptr<Random> random_ = std::make_shared<SystemRandom>();
   std::shared_ptr<net::TlsClientContext> tls_;  // Null: plain TCP.
   wire::ConnectionString policy_;
 };

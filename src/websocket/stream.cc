@@ -1,16 +1,16 @@
-#include "gateway/websocket_stream.h"
+#include "websocket/stream.h"
 
 #include <utility>
 
-namespace linarite::gateway {
+namespace linarite::websocket {
 
-void WebSocketStream::start(const net::StreamAcceptor& accept, ByteView bytes) {
-  handler_ = accept(*this);
+void Stream::start(std::unique_ptr<net::StreamHandler> handler, ByteView bytes) {
+  handler_ = std::move(handler);
   if (!handler_) return stream_.close();
   if (!bytes.empty()) on_bytes(bytes);
 }
 
-void WebSocketStream::on_bytes(ByteView bytes) {
+void Stream::on_bytes(ByteView bytes) {
   http::WebSocketEvents events;
   socket_.receive(bytes, events);
   if (!said_close_ && !events.output.empty()) stream_.send(events.output);
@@ -29,12 +29,12 @@ void WebSocketStream::on_bytes(ByteView bytes) {
   if (ending_) stream_.close();
 }
 
-void WebSocketStream::on_writable() {
+void Stream::on_writable() {
   set_flow();
   handler_->on_writable();
 }
 
-void WebSocketStream::on_closed(net::CloseReason reason) {
+void Stream::on_closed(net::CloseReason reason) {
   if (!handler_) return;
   if (peer_closed_ && reason == net::CloseReason::kClosedHere) {
     reason = net::CloseReason::kPeerClosed;
@@ -44,25 +44,25 @@ void WebSocketStream::on_closed(net::CloseReason reason) {
   handler->on_closed(reason);
 }
 
-void WebSocketStream::send(ByteView bytes) {
+void Stream::send(ByteView bytes) {
   if (said_close_) return;
   Bytes frame;
-  http::WebSocket::append_binary(bytes, frame);
+  socket_.append_binary(bytes, frame);
   stream_.send(frame);
 }
 
-void WebSocketStream::pause_reading() {
+void Stream::pause_reading() {
   pause_wanted_ = true;
   set_flow();
 }
 
-void WebSocketStream::resume_reading() {
+void Stream::resume_reading() {
   pause_wanted_ = false;
   set_flow();
 }
 
 // Whoever sends pings and does not read the answers is not read either.
-void WebSocketStream::set_flow() {
+void Stream::set_flow() {
   if (stream_.unsent() > kUnsentHigh) flooded_ = true;
   if (stream_.unsent() <= kUnsentLow) flooded_ = false;
   const bool pause = pause_wanted_ || flooded_;
@@ -75,16 +75,16 @@ void WebSocketStream::set_flow() {
   }
 }
 
-void WebSocketStream::close() {
+void Stream::close() {
   if (!std::exchange(said_close_, true)) {
     Bytes frame;
-    http::WebSocket::append_close(http::WebSocketStatus::kNormal, frame);
+    socket_.append_close(http::WebSocketStatus::kNormal, frame);
     stream_.send(frame);
   }
   stream_.close();
 }
 
-void WebSocketStream::move_to(Loop& target, Task then) {
+void Stream::move_to(Loop& target, Task then) {
   if (bool* const moved = std::exchange(moved_, nullptr)) *moved = true;
   stream_.move_to(target, [this, then = std::move(then)]() mutable {
     if (ending_) stream_.close();
@@ -92,4 +92,4 @@ void WebSocketStream::move_to(Loop& target, Task then) {
   });
 }
 
-}  // namespace linarite::gateway
+}  // namespace linarite::websocket

@@ -2,20 +2,24 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "http/websocket.h"
 #include "net/stream.h"
 
-namespace linarite::gateway {
+namespace linarite::websocket {
 
-// Stands between the stream of an upgraded HTTP connection, whose calls it gets, and the handler of
-// the protocol inside. Owned by the HTTP connection. Every send() is one frame.
-class WebSocketStream final : public net::Stream {
+// Stands between the stream on which a handshake has been, whose calls it gets, and the handler of
+// the protocol inside. Owned by the handler of the stream below. Every send() is one frame.
+class Stream final : public net::Stream {
  public:
-  explicit WebSocketStream(net::Stream& stream) : stream_(stream) {}
+  // `socket`: the end of the WebSocket that is here.
+  Stream(net::Stream& stream, http::WebSocket socket)
+      : stream_(stream), socket_(std::move(socket)) {}
 
-  // Makes the handler inside and gives it what came behind the handshake. Once.
-  void start(const net::StreamAcceptor& accept, ByteView bytes);
+  // Gives the handler inside, which was made for this stream, what came behind the handshake. Once,
+  // first of all. Closes if it is null.
+  void start(std::unique_ptr<net::StreamHandler> handler, ByteView bytes);
 
   // What happens on the stream below.
   void on_bytes(ByteView bytes);
@@ -48,4 +52,4 @@ class WebSocketStream final : public net::Stream {
   bool* moved_ = nullptr;     // While the handler is called: set when it moves the stream.
 };
 
-}  // namespace linarite::gateway
+}  // namespace linarite::websocket

@@ -256,7 +256,7 @@ class FlashMQ(Broker):
   port {self.port}
   fullchain {self.folder}/server-p256.pem
   privkey {self.folder}/server-p256.key
-  minimum_tls_version tls1.3
+  minimum_tls_version tlsv1.3
   tcp_nodelay true
 }}
 thread_count 1

@@ -29,6 +29,8 @@ class AmqpClient {
   Session& session() { return session_; }
   // Null until connected.
   amqp::Connection* engine() const { return engine_.get(); }
+  // Takes nothing more from the connection.
+  void stop_reading() { stream_->pause_reading(); }
   // Sends what the engine has written.
   void flush_output();
 

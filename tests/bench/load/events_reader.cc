@@ -17,6 +17,7 @@ constexpr std::string_view kFilter = "apache.org:selector-filter:string";
 
 class HubReader final : public EventsReader, private AmqpClient {
  public:
+  // Without `on_event` it stalls at the first event.
   HubReader(Session& session, ReadFrom from, OnEvent on_event)
       : AmqpClient(session), from_(from), on_event_(std::move(on_event)) {}
 
@@ -53,6 +54,7 @@ class HubReader final : public EventsReader, private AmqpClient {
       ++attached_;
       engine()->grant_credit(attached->link, kCredit);
     } else if (const auto* received = std::get_if<amqp::MessageReceived>(&event)) {
+      if (!on_event_) return stop_reading();
       amqp::MessageView message;
       if (!amqp::read_message(received->payload, message)) give_up("AMQP: an event is malformed");
       on_event_(message.body);
@@ -106,6 +108,10 @@ std::unique_ptr<EventsReader> open_events_reader(Session& session, ReadFrom from
   });
   session.run_until([&] { return reader->ready(); }, kOpenLimitS, "opening the reader of events");
   return reader;
+}
+
+std::unique_ptr<EventsReader> open_stalled_reader(Session& session) {
+  return open_events_reader(session, ReadFrom::kBeginning, nullptr);
 }
 
 }  // namespace linarite::load

@@ -21,6 +21,10 @@ class EventsReader {
 
 enum class ReadFrom { kBeginning, kEnd };
 
+// Of a hub: asks for the events of all partitions from their beginning, and takes no more after the
+// first bytes of them.
+std::unique_ptr<EventsReader> open_stalled_reader(Session& session);
+
 // A hub's, or a broker's (which has no beginning to read from); returns when it is ready.
 std::unique_ptr<EventsReader> open_events_reader(Session& session, ReadFrom from,
                                                  EventsReader::OnEvent on_event);

@@ -44,6 +44,7 @@ const std::array kFlags = {
     Flag{"--window", &Options::window},
     Flag{"--depth", &Options::depth},
     Flag{"--readers", &Options::readers},
+    Flag{"--stalled-readers", &Options::stalled_readers},
     Flag{"--entity", &Options::entity},
     Flag{"--payload", &Options::payload_bytes},
     Flag{"--rate", &Options::rate},

@@ -26,12 +26,13 @@ struct Options {
   pid_t server = 0;      // --pid: the process whose CPU time and memory are measured.
 
   size_t devices = 500;
-  size_t parallel = 32;  // Handshakes, or REST requests, under way.
-  size_t senders = 4;    // Back ends, each with a connection and a link.
-  size_t window = 1000;  // Messages sent and not yet completed, over all devices.
-  size_t depth = 20;     // The same for one device; the hub refuses the 51st.
-  size_t readers = 0;    // uplink: 1 if the events are read as well.
-  std::string entity;    // --entity: the hub's Event Hubs-compatible name.
+  size_t parallel = 32;        // Handshakes, or REST requests, under way.
+  size_t senders = 4;          // Back ends, each with a connection and a link.
+  size_t window = 1000;        // Messages sent and not yet completed, over all devices.
+  size_t depth = 20;           // The same for one device; the hub refuses the 51st.
+  size_t readers = 0;          // uplink: 1 if the events are read as well.
+  size_t stalled_readers = 0;  // uplink: back ends that ask for events and take none.
+  std::string entity;          // --entity: the hub's Event Hubs-compatible name.
   size_t payload_bytes = 128;
   double rate = 0;  // Messages per second, paced; 0: as fast as the window allows.
   double warm_up_s = 3;

@@ -24,6 +24,9 @@ Uplink::Uplink(Session& session)
   for (size_t i = 0; i < under_way_.size(); ++i) {
     topics_.push_back("devices/" + Session::device_id(i) + "/messages/events/");
   }
+  for (size_t i = 0; i < session.options().stalled_readers; ++i) {
+    stalled_.push_back(open_stalled_reader(session));
+  }
   if (session.options().readers == 0) return;
   reader_ =
       open_events_reader(session, ReadFrom::kEnd, [this](ByteView payload) { on_read(payload); });

@@ -49,6 +49,7 @@ class Uplink final : private MqttSink {
   Session& session_;
   Fleet fleet_;
   std::unique_ptr<EventsReader> reader_;
+  std::vector<std::unique_ptr<EventsReader>> stalled_;
   std::vector<std::string> topics_;  // By device.
   std::vector<size_t> under_way_;    // By device.
   std::vector<MqttClient*> touched_;

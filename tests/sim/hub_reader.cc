@@ -135,11 +135,11 @@ void HubWorld::close_reader() {
   event_readers_.erase(found);
 }
 
-// Takes a few events of the block it has, or asks for the next block.
+// Takes a few events of the blocks it has, or asks for the next ones.
 void HubWorld::read_some(EventReader& reader) {
   if (!reader.next || reader.idle) return;
-  if (reader.block && *reader.next < reader.block->next()) {
-    for (uint64_t i = 1 + random_.below(8); i > 0 && *reader.next < reader.block->next(); --i) {
+  if (!reader.blocks.empty()) {
+    for (uint64_t i = 1 + random_.below(8); i > 0 && !reader.blocks.empty(); --i) {
       take_event(reader);
     }
     return;
@@ -150,23 +150,25 @@ void HubWorld::read_some(EventReader& reader) {
   const auto id = std::ranges::find_if(
       event_readers_, [&reader](const auto& one) { return one.second.get() == &reader; });
   hub_->read_events(reader.partition, *reader.next,
-                    {reader.loop, [this, id = id->first](const Result<hub::EventBlockPtr>& read) {
+                    {reader.loop, [this, id = id->first](const Result<hub::EventBlocks>& read) {
                        EventReader* const asked = event_reader(id);
                        if (asked == nullptr) return;
                        if (!read) return fail("events can't be read: " + read.error().message);
                        asked->asked = false;
-                       if (*read == nullptr) return;
-                       asked->block = *read;
+                       if (read->empty()) return;
+                       asked->blocks = *read;
                        asked->more = true;
                      }});
 }
 
 void HubWorld::take_event(EventReader& reader) {
-  const uint64_t at = std::max(*reader.next, reader.block->first());
-  const hub::Event event = reader.block->at(at - reader.block->first());
+  const hub::EventBlockPtr block = reader.blocks.front();
+  const uint64_t at = std::max(*reader.next, block->first());
+  const hub::Event event = block->at(at - block->first());
   trace("read", event.sequence, reader.partition);
   expect(events_.reader_saw(reader.partition, event, *reader.next));
   reader.next = event.sequence + 1;
+  if (*reader.next == block->next()) reader.blocks.erase(reader.blocks.begin());
   // A reader notes where it is from time to time; another one goes on from there.
   if (chance(3)) checkpoints_[reader.partition] = event.sequence;
 }
@@ -197,7 +199,7 @@ void HubWorld::read_all() {
       const EventReader before = *reader;
       read_some(*reader);
       moved |= before.next != reader->next || before.asked != reader->asked ||
-               before.more != reader->more || before.block != reader->block;
+               before.more != reader->more || before.blocks != reader->blocks;
     }
   }
   for (const auto& [id, reader] : event_readers_) {

@@ -31,9 +31,9 @@ class HubWorld final : public World {
     bool idle = false;  // It never reads.
     hub::EventWatchId watch = 0;
     std::optional<uint64_t> next{};  // Sequence number; nothing until the hub has found it.
-    hub::EventBlockPtr block{};
-    bool asked = false;  // For a block.
-    bool more = true;    // There may be more than was asked for.
+    hub::EventBlocks blocks{};       // Not yet read to their end.
+    bool asked = false;              // For a block.
+    bool more = true;                // There may be more than was asked for.
   };
 
   void hub_started() override;

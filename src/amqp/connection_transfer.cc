@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "amqp/connection_state.h"
-#include "base/mutation.h"
 
 namespace linarite::amqp {
 namespace {
@@ -309,7 +308,7 @@ void Connection::add_disposition(const Session& session, Role role, uint32_t del
     Disposition& body = pending_disposition_->body;
     if (pending_disposition_->session == session.id && body.role == role &&
         body.settled == settled && body.state.kind == state.kind && body.last + 1 == delivery_id) {
-      if (!mutated(Mutation::kDispositionOneShort)) body.last = delivery_id;
+      body.last = delivery_id;
       return;
     }
   }

@@ -55,7 +55,7 @@ enum class Mutation : uint8_t {
   kSessionPresentAlways,  // CONNACK says that a session was kept.
   kSessionNotErased,      // A clean session leaves the old one on the disk.
   kPacketIdTwice,         // Two messages in flight have the same packet id.
-  kDispositionOneShort,   // The last delivery of a range is not settled.
+  kRefusalAccepted,       // A back end is told over AMQP that a refused message was taken.
 
   kCount,  // How many there are, with kNone.
 };

@@ -43,7 +43,7 @@ std::string_view name_of(Mutation mutation) {
     NAME(kSessionPresentAlways)
     NAME(kSessionNotErased)
     NAME(kPacketIdTwice)
-    NAME(kDispositionOneShort)
+    NAME(kRefusalAccepted)
     NAME(kCount)
   }
 #undef NAME

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/mutation.h"
 #include "gateway/amqp_c2d_message.h"
 #include "gateway/amqp_error.h"
 
@@ -61,9 +62,10 @@ void AmqpC2dLink::answer(Pending pending, const Status& status) {
   --pending_;
   (status ? peer_.metrics.messages_accepted : peer_.metrics.messages_rejected).Increment();
   if (!pending.settled) {
+    const bool taken = status || mutated(Mutation::kRefusalAccepted);
     const auto state =
-        status ? amqp::DeliveryState::accepted()
-               : amqp::DeliveryState::rejected(amqp_send_error(status.error(), peer_.hub));
+        taken ? amqp::DeliveryState::accepted()
+              : amqp::DeliveryState::rejected(amqp_send_error(status.error(), peer_.hub));
     peer_.engine.settle(id_, pending.delivery_id, state);
   }
   top_up();

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutation.h"
 #include "wire/error_body.h"
 #include "wire/error_table.h"
 
@@ -237,7 +238,7 @@ void MqttConnection::log_in() {
 }
 
 void MqttConnection::go_online(bool session_present) {
-  engine_.accept(session_present, now());
+  engine_.accept(session_present || mutated(Mutation::kSessionPresentAlways), now());
   flush();
   counted_ = true;
   context_.metrics.connections.Increment();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutation.h"
 
 namespace linarite::hub {
 namespace {
@@ -35,12 +36,16 @@ QueuedMessage* C2dQueue::next_ready() {
     if (messages_[cursor_].state == State::kCommitting) return nullptr;
     ++cursor_;
   }
+  const bool second =
+      cursor_ + 1 < messages_.size() && messages_[cursor_ + 1].state == State::kReady;
+  if (mutated(Mutation::kOrderSwapped) && second) return &messages_[cursor_ + 1];
   return cursor_ < messages_.size() ? &messages_[cursor_] : nullptr;
 }
 
 void C2dQueue::make_ready(QueuedMessage& message) {
   message.state = State::kReady;
   message.nonce = 0;
+  if (mutated(Mutation::kHeadNotMovedBack)) return;
   cursor_ = std::min(cursor_, static_cast<size_t>(&message - messages_.data()));
 }
 

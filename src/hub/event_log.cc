@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 #include "hub/event_block.h"
 #include "hub/records.h"
 
@@ -82,7 +83,7 @@ EventLog::End EventLog::end_of(const EventBlock& block) {
 Status EventLog::load() {
   const auto trimmed = parts_.store.get(parts_.id, Bytes(1, kTrimmedKey));
   if (!trimmed) return std::unexpected(trimmed.error());
-  if (*trimmed) {
+  if (*trimmed && !mutated(Mutation::kEventNumbersForgotten)) {
     if (Status read = decode_trim(**trimmed); !read) return read;
   }
   const auto last = parts_.store.last_log_record(parts_.id);
@@ -157,6 +158,8 @@ void EventLog::flush() {
   batch.append(block_key(block->next() - 1), std::move(stored));
   ++commits_;
   saved_bytes_ += saved;
+  if (mutated(Mutation::kEventSeenEarly)) show(block);
+  if (mutated(Mutation::kEventAckedEarly)) answer(std::exchange(collecting_dones_, {}), {});
   parts_.commit(std::move(batch),
                 [this, saved, block = std::move(block),
                  dones = std::exchange(collecting_dones_, {})](const Status& status) mutable {
@@ -168,25 +171,33 @@ void EventLog::flush() {
 void EventLog::durable(const EventBlockPtr& block, std::vector<Done> dones, const Status& status) {
   --commits_;
   if (status) {
-    end_ = end_of(*block);
-    tail_.push_back(block);
-    tail_bytes_ += block->byte_count();
-    while (tail_bytes_ > parts_.options.tail_cache_bytes && !tail_.empty()) {
-      tail_bytes_ -= tail_.front()->byte_count();
-      tail_.pop_front();
-    }
+    if (!mutated(Mutation::kEventSeenEarly)) show(block);
     parts_.metrics.events_appended.Increment(static_cast<double>(block->size()));
     parts_.metrics.event_bytes_appended.Increment(static_cast<double>(block->byte_count()));
   } else {
     parts_.metrics.events_refused.Increment(static_cast<double>(block->size()));
   }
   if (commits_ == 0) flush();
-  for (Done& done : dones) done(status);
+  answer(std::move(dones), status);
   if (!status) return;
-  tell_watches();
+  if (!mutated(Mutation::kWatchNotWoken)) tell_watches();
   const uint64_t limit = parts_.options.log_bytes_max;
   if (end_.offset - begin_.offset > limit + limit / kTrimSlackPart) trim();
   trim_later();
+}
+
+void EventLog::show(const EventBlockPtr& block) {
+  end_ = end_of(*block);
+  tail_.push_back(block);
+  tail_bytes_ += block->byte_count();
+  while (tail_bytes_ > parts_.options.tail_cache_bytes && !tail_.empty()) {
+    tail_bytes_ -= tail_.front()->byte_count();
+    tail_.pop_front();
+  }
+}
+
+void EventLog::answer(std::vector<Done> dones, const Status& status) {
+  for (Done& done : dones) done(status);
 }
 
 // A watch may be added or removed from inside a call.
@@ -218,6 +229,7 @@ Result<uint64_t> EventLog::find(const EventPosition& position) const {
     case EventPosition::Kind::kLatest:
       return end_.sequence;
     case EventPosition::Kind::kSequence:
+      if (mutated(Mutation::kPositionOffByOne)) return std::max(begin_.sequence, number);
       return std::max(begin_.sequence, inclusive || number == UINT64_MAX ? number : number + 1);
     case EventPosition::Kind::kOffset:
       return search([number, inclusive](const Event& event) {
@@ -350,6 +362,9 @@ Status EventLog::trim_to(uint64_t sequence) {
     if (!block) return std::unexpected(block.error());
     begin = {.sequence = (*block)->first(), .offset = (*block)->first_offset()};
     before = {};  // The events that stay know the end.
+    if (mutated(Mutation::kTrimOneBlockMore) && (*block)->next() < end_.sequence) {
+      begin = {.sequence = (*block)->next(), .offset = (*block)->next_offset()};
+    }
   }
   if (begin.sequence <= begin_.sequence) return {};
   store::Batch batch;

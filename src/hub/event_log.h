@@ -156,6 +156,9 @@ class EventLog {
 
   void flush();
   void durable(const EventBlockPtr& block, std::vector<Done> dones, const Status& status);
+  // Readers may have the block from now on.
+  void show(const EventBlockPtr& block);
+  static void answer(std::vector<Done> dones, const Status& status);
   void tell_watches();
   void trim_later();
   void trim();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 
 namespace linarite::hub {
 
@@ -54,7 +55,8 @@ Status EventReceivers::admit(const ReceiverPtr& receiver) {
   Group& group = groups_[request.partition][request.consumer_group];
   const std::optional<int64_t> current =
       group.empty() ? std::nullopt : group.front()->request.epoch;
-  if (current && (!request.epoch || *request.epoch < *current)) {
+  const bool lower = current && (!request.epoch || *request.epoch < *current);
+  if (lower && !mutated(Mutation::kEpochIgnored)) {
     return fail(ErrorCode::kConnectionForcefullyClosedOnNewConnection,
                 fmt::format("Receiver '{}' with a higher epoch of '{}' already exists. Receiver "
                             "'{}' with epoch '{}' cannot be created. Make sure you are creating "

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "base/mutation.h"
 #include "hub/records.h"
 
 namespace linarite::hub {
@@ -139,7 +141,7 @@ void FeedbackQueue::settle(const FeedbackToken& token, FeedbackSettlement how, A
   std::vector<uint64_t> sequences = std::move(found->second.sequences);
   parts_.loop.cancel(found->second.timer);
   locks_.erase(found);
-  if (how == FeedbackSettlement::kRelease) {
+  if (how == FeedbackSettlement::kRelease || mutated(Mutation::kFeedbackComesBack)) {
     give_back(sequences, true);
     answer({});
     return;
@@ -193,6 +195,7 @@ void FeedbackQueue::give_back(const std::vector<uint64_t>& sequences, bool count
 void FeedbackQueue::drop(std::vector<uint64_t> sequences, Answer answer) {
   store::Batch batch;
   for (const uint64_t sequence : sequences) batch.erase(record_key(kFeedbackKey, sequence));
+  if (mutated(Mutation::kFeedbackAckedEarly)) std::exchange(answer, [](const auto&) {})({});
   parts_.store.commit(
       parts_.partition, std::move(batch),
       [this, sequences = std::move(sequences), answer = std::move(answer)](Status status) mutable {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 #include "hub/device.h"
 #include "wire/sas_token.h"
 
@@ -161,6 +162,7 @@ void Partition::commit(store::Batch batch, StatusDone done) {
   parts_.store.commit(parts_.id, std::move(batch),
                       [this, bytes, done = std::move(done)](Status s) mutable {
                         committing_bytes_ -= bytes;
+                        if (mutated(Mutation::kFailedSyncBelieved)) s = {};
                         parts_.metrics.commit_backlog_bytes.Decrement(static_cast<double>(bytes));
                         if (!s) parts_.metrics.store_failures.Increment();
                         done(std::move(s));
@@ -235,12 +237,14 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
 Status Partition::attach(std::string_view device_id, DeviceLink& link) {
   const DevicePtr device = find(device_id);
   if (!device || device->deleting) return fail(ErrorCode::kDeviceNotFound);
-  if (device->identity.status == DeviceStatus::kDisabled) return fail(ErrorCode::kDeviceDisabled);
+  const bool disabled = device->identity.status == DeviceStatus::kDisabled;
+  if (disabled && !mutated(Mutation::kDisabledMayConnect)) return fail(ErrorCode::kDeviceDisabled);
   CHECK(!links_.contains(&link));
   if (DeviceLink* const older = device->link) {
     unlink(*device);
-    older->disconnect(
-        {ErrorCode::kConnectionForcefullyClosedOnNewConnection, "the device connected again"});
+    const Error reason{ErrorCode::kConnectionForcefullyClosedOnNewConnection,
+                       "the device connected again"};
+    if (!mutated(Mutation::kTakeoverKeepsTheOlder)) older->disconnect(reason);
   }
   device->link = &link;
   links_.emplace(&link, device);
@@ -325,7 +329,7 @@ void Partition::save_session(std::string_view device_id, const Session& session,
 
 void Partition::erase_session(std::string_view device_id, StatusDone done) {
   store::Batch batch;
-  batch.erase(record_key(kSessionKey, device_id));
+  if (!mutated(Mutation::kSessionNotErased)) batch.erase(record_key(kSessionKey, device_id));
   commit_session(device_id, std::move(batch), std::move(done));
 }
 

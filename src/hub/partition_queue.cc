@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 #include "hub/device.h"
 #include "hub/partition.h"
 
@@ -56,7 +57,8 @@ Result<Partition::DevicePtr> Partition::admit(std::string_view device_id,
     return fail(ErrorCode::kInvalidMessageExpiryTime,
                 "the expiry time is further away than the longest time to live");
   }
-  if (device->queue.depth() >= options.queue_depth_max) {
+  const uint32_t more = mutated(Mutation::kQueueOneDeeper) ? 1 : 0;
+  if (device->queue.depth() >= options.queue_depth_max + more) {
     return fail(ErrorCode::kDeviceMaximumQueueDepthExceeded,
                 fmt::format("C2D messages enqueued for the device exceeded the queue limit of {}",
                             options.queue_depth_max));
@@ -95,6 +97,7 @@ void Partition::send(std::string device_id, wire::C2dMessage message, Done<uint6
     queued.enqueued = now;
     cached_bytes_ += cache_cost(queued);
   }
+  if (mutated(Mutation::kSendAckedEarly)) std::exchange(done, [](const auto&) {})(sequence);
   commit(std::move(batch), [this, device, sequence, done = std::move(done)](Status status) mutable {
     enqueued(device, sequence, status);
     if (status) {
@@ -135,8 +138,9 @@ void Partition::open_delivery(DeviceLink& link, uint32_t window, WallTime since)
 void Partition::pump(const DevicePtr& device) {
   if (device->pumping) return;
   device->pumping = true;
-  while (device->link != nullptr && !device->deleting && device->in_flight < device->window &&
-         deliver_next(device)) {
+  const uint32_t more = mutated(Mutation::kWindowOneWider) ? 1 : 0;
+  while (device->link != nullptr && !device->deleting &&
+         device->in_flight < device->window + more && deliver_next(device)) {
   }
   device->pumping = false;
 }
@@ -145,7 +149,7 @@ void Partition::pump(const DevicePtr& device) {
 bool Partition::deliver_next(const DevicePtr& device) {
   Message* const message = device->queue.next_ready();
   if (message == nullptr) return false;
-  if (message->expiry <= wall()) {
+  if (message->expiry <= wall() && !mutated(Mutation::kExpiredDelivered)) {
     end(device, *message, Outcome::kExpired, [](const Status&) {});
     return true;
   }
@@ -209,7 +213,7 @@ void Partition::lock(Device& device, Message& message, bool linked) {
   message.state = Message::State::kLocked;
   message.nonce = parts_.random.number() | 1U;  // Never 0, which is no lock.
   message.linked = linked;
-  message.delivered = true;
+  message.delivered = !mutated(Mutation::kRedeliveryNotMarked);
   if (linked) ++device.in_flight;
 }
 
@@ -217,6 +221,7 @@ void Partition::lock(Device& device, Message& message, bool linked) {
 void Partition::unlock(Device& device, Message& message) {
   if (message.linked) --device.in_flight;
   message.linked = false;
+  if (mutated(Mutation::kLockNotReleased)) return;
   device.queue.make_ready(message);
 }
 
@@ -275,9 +280,10 @@ void Partition::give_back(const DevicePtr& device, Message& message, StatusDone 
   if (message.delivery_count + 1 >= parts_.options.c2d.delivery_count_max) {
     return end(device, message, Outcome::kDeliveryCountExceeded, std::move(done));
   }
-  ++message.delivery_count;
+  if (!mutated(Mutation::kDeliveryCountNotRaised)) ++message.delivery_count;
+  const uint32_t stored = mutated(Mutation::kDeliveryCountNotStored) ? 0 : message.delivery_count;
   store::Batch batch;
-  batch.put(record_key(kCountKey, message.sequence), encode_number(message.delivery_count));
+  batch.put(record_key(kCountKey, message.sequence), encode_number(stored));
   unlock(*device, message);
   // It is offered again only once the count is durable, else a crash could forget an abandon that
   // the device had seen acted upon.
@@ -335,6 +341,7 @@ void Partition::end_all(const DevicePtr& device, std::span<Message*> messages, O
   store::Batch batch;
   Endings endings{.outcome = outcome};
   for (Message* message : messages) end_in(batch, *device, *message, endings);
+  if (mutated(Mutation::kCompleteAckedEarly)) std::exchange(done, [](const auto&) {})({});
   commit(std::move(batch), [this, device, endings = std::move(endings),
                             done = std::move(done)](Status status) mutable {
     if (status) ended(device, std::move(endings));
@@ -349,7 +356,7 @@ void Partition::end_in(store::Batch& batch, Device& device, Message& message, En
   endings.sequences.push_back(message.sequence);
   // The id is read before the state changes: a damaged record has none, and its end is told
   // without.
-  if (wants_feedback(message.ack, endings.outcome)) {
+  if (wants_feedback(message.ack, endings.outcome) && !mutated(Mutation::kFeedbackDropped)) {
     if (!message.id && load_body(device, message)) remember_id(message, *message.cached);
     FeedbackRecord record{.original_message_id = message.id ? *message.id : std::string(),
                           .enqueued = wall(),
@@ -400,6 +407,7 @@ void Partition::purge(const std::string& device_id, Done<uint64_t> done) {
   });
   const uint64_t count = messages.size();
   if (count == 0) return done(count);
+  if (mutated(Mutation::kPurgeMissesOne)) messages.pop_back();
   end_all(device, messages, Outcome::kPurged,
           [count, done = std::move(done)](Status status) mutable {
             if (status) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/base64.h"
+#include "base/mutation.h"
 #include "hub/device.h"
 #include "hub/partition.h"
 
@@ -72,6 +73,7 @@ Status check_identity(const Identity& identity) {
 }
 
 Status check_condition(const Condition& condition, const Identity& identity) {
+  if (mutated(Mutation::kEtagIgnored)) return {};
   if (condition.kind == Condition::Kind::kEtag && condition.etag != identity.etag) {
     return fail(ErrorCode::kPreconditionFailed, "the etag is not the identity's");
   }
@@ -191,6 +193,8 @@ void Partition::update_now(IdentityWrite write, const Condition& condition, Done
   identity.etag = base64_encode(parts_.random.bytes(kEtagSize));
   store::Batch batch;
   batch.put(record_key(kDeviceKey, identity.device_id), encode_identity(identity));
+  if (mutated(Mutation::kIdentityAckedEarly))
+    std::exchange(done, [](const auto&) {})(view(*device));
   commit(std::move(batch), [this, device, identity, done = std::move(done)](Status status) mutable {
     const std::string id = identity.device_id;
     if (status) {
@@ -209,7 +213,7 @@ void Partition::updated(Device& device, Identity identity) {
   const Identity old = std::exchange(device.identity, std::move(identity));
   count(device.identity, +1);
   const Identity& now = device.identity;
-  if (device.link == nullptr) return;
+  if (device.link == nullptr || mutated(Mutation::kDisabledStaysConnected)) return;
   Error reason{ErrorCode::kIotHubUnauthorized, "the device's credentials were changed"};
   if (now.status == DeviceStatus::kDisabled) {
     reason = {ErrorCode::kDeviceDisabled, "the device was disabled"};
@@ -250,6 +254,7 @@ void Partition::delete_now(const std::string& device_id, const Condition& condit
   batch.erase(record_key(kSessionKey, device_id));
   // Messages still being committed are in earlier batches: this one removes them too.
   device->queue.for_each([&](const Message& message) {
+    if (mutated(Mutation::kDeletedMessagesStay)) return;
     batch.erase(record_key(kMessageKey, message.sequence));
     if (message.delivery_count > 0) batch.erase(record_key(kCountKey, message.sequence));
   });

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutation.h"
 
 namespace linarite::mqtt {
 namespace {
@@ -416,6 +417,8 @@ bool Connection::id_in_use(uint16_t packet_id) const {
 
 // There are fewer packets in flight than ids, so the search ends.
 uint16_t Connection::choose_packet_id(uint16_t wish) {
+  const bool again = role_ == Role::kServer && !in_flight_.empty();
+  if (mutated(Mutation::kPacketIdTwice) && again) return in_flight_.back().packet_id;
   if (wish != 0 && !id_in_use(wish)) return wish;
   do {
     ++last_packet_id_;

@@ -1,4 +1,4 @@
-"""Cuts the power under the real server while devices send telemetry and readers follow it.
+"""Cuts the power under the real server, or kills it, while devices send telemetry and readers follow it.
 
 The promises of docs/contract.md about events, checked over all cuts: what was answered with a PUBACK is in
 the log and is never another event; sequence numbers have no gap; offsets rise; the events of a device come
@@ -12,7 +12,7 @@ import time
 import hub_clients
 from amqp_reader import AmqpReader
 from hub_cuts import START_SECONDS, HubCuts, Oracle
-from power_cut import PowerCutDisk
+from power_cut import disk_of
 from store_cuts import Violation
 
 PARTITIONS = 4
@@ -131,7 +131,7 @@ class Reader(hub_clients.Worker):
     def close(self):
         if self.reader:
             self.reader.close()
-        if not self.ended.is_set() and not self.oracle.frozen:
+        if not self.ended.is_set() and not self.oracle.ending:
             self.oracle.violation("a reader's connection ended while the hub was up")
 
 
@@ -188,23 +188,23 @@ class EventCuts(HubCuts):
             raise Violation(f"the readers did not get through, not in partitions {behind}")
 
 
-def run(folder, program, kind, cycles, seed, preload=None):
+def run(folder, program, kind, cycles, seed, preload=None, mutation=None):
     """Runs the cycles and returns a line for the report; raises Violation if a promise was broken."""
     started = time.monotonic()
-    with PowerCutDisk(folder, kind) as disk:
-        cuts = EventCuts(disk, folder, program, seed, preload)
+    with disk_of(folder, kind) as disk:
+        cuts = EventCuts(disk, folder, program, seed, preload, mutation)
         oracle = cuts.oracle
         try:
             for _ in range(cycles):
                 cuts.cycle()
             cuts.drain()
         except Violation as violation:
-            raise Violation(f"{kind}, seed {seed}, after {disk.cuts} cuts: {violation}") from None
+            raise Violation(f"{kind}, seed {seed}, after {disk.cuts} {disk.cut_name}: {violation}") from None
         finally:
             if cuts.server and cuts.server.poll() is None:
                 cuts.kill()
         return (
-            f"{kind}: {disk.cuts} power cuts under the event log ({cuts.cuts_in_recovery} during recovery), "
+            f"{kind}: {disk.cuts} {disk.cut_name} under the event log ({cuts.cuts_in_recovery} during recovery), "
             f"{len(oracle.acknowledged)} events acknowledged, {len(oracle.found)} in the log, 0 lost, "
             f"{oracle.compared} compared again, slowest start {cuts.slowest_start:.2f} s, "
             f"{time.monotonic() - started:.0f} s"

@@ -1,9 +1,10 @@
-"""Cuts the power under the real server while back ends send, devices receive and identities change.
+"""Cuts the power under the real server, or kills it, while back ends send, devices receive and identities change.
 
 The promises of docs/contract.md, checked over all cuts: an acknowledged send reaches its device; a message
 whose success was told never comes again; the messages of a device come first in the order they were sent;
 an identity is as it was last acknowledged, and a disabled one stays out. What was answered after the cut
-was answered by a server that lay to nobody it could reach: it does not count.
+was answered by a server that lay to nobody it could reach: it does not count. A server that is only killed answers
+nothing afterwards, so all that came from it counts.
 """
 
 import collections
@@ -17,7 +18,7 @@ import threading
 import time
 
 import hub_clients
-from power_cut import PowerCutDisk
+from power_cut import disk_of
 from store_cuts import Violation
 
 START_SECONDS = 20
@@ -33,6 +34,7 @@ class Oracle:
     def __init__(self):
         self.lock = threading.Lock()
         self.frozen = False
+        self.ending = False  # The server is about to end: connections may break.
         self.numbers = collections.Counter()
         self.sent = set()
         self.completed = set()
@@ -86,7 +88,7 @@ class Oracle:
 
     def freeze(self, frozen=True):
         with self.lock:
-            self.frozen = frozen
+            self.frozen = self.ending = frozen
 
     def lost(self):
         with self.lock:
@@ -122,7 +124,7 @@ class Place:
 
 
 class HubCuts:
-    def __init__(self, disk, folder, program, seed, preload=None):
+    def __init__(self, disk, folder, program, seed, preload=None, mutation=None):
         self.disk = disk
         self.data = disk.path / "data"
         self.folder = pathlib.Path(folder)
@@ -131,6 +133,8 @@ class HubCuts:
         self.environment = dict(os.environ)
         if preload:
             self.environment["LD_PRELOAD"] = str(preload)
+        if mutation:
+            self.environment["LINARITE_MUTATION"] = mutation
         self.oracle = Oracle()
         self.keys = {}
         self.server = None
@@ -207,16 +211,23 @@ class HubCuts:
         for worker in workers:
             worker.start()
         time.sleep(self.random.uniform(*RUNNING_SECONDS))
-        self.oracle.freeze()
-        self.disk.cut()
-        time.sleep(self.random.uniform(0, 0.05))
-        self.kill()
+        self.interrupt()
         for worker in workers:
             worker.stop()
         for worker in workers:
             worker.join(2 * hub_clients.ANSWER_SECONDS)
+        self.oracle.freeze()
         self.disk.remount()
         self.raise_violations()
+
+    def interrupt(self):
+        self.oracle.ending = True
+        if not self.disk.kills:
+            self.oracle.freeze()
+        self.disk.cut()
+        if not self.disk.kills:
+            time.sleep(self.random.uniform(0, 0.05))
+        self.kill()
 
     def check_identities(self, place):
         rest = hub_clients.Rest(place)
@@ -227,7 +238,7 @@ class HubCuts:
             known = self.oracle.identities.get(name, "deleted")
             allowed = {known} | self.oracle.uncertain.get(name, set())
             if found not in allowed:
-                raise Violation(f"identity {name} is {found} after a power cut, not {sorted(allowed)}")
+                raise Violation(f"identity {name} is {found} after a cut, not {sorted(allowed)}")
             self.oracle.identities[name] = found
             self.oracle.uncertain.pop(name, None)
 
@@ -273,23 +284,23 @@ class HubCuts:
             raise Violation(f"{len(lost)} acknowledged messages are lost, the first is {lost[0]}")
 
 
-def run(folder, program, kind, cycles, seed, preload=None):
+def run(folder, program, kind, cycles, seed, preload=None, mutation=None):
     """Runs the cycles and returns a line for the report; raises Violation if a promise was broken."""
     started = time.monotonic()
-    with PowerCutDisk(folder, kind) as disk:
-        cuts = HubCuts(disk, folder, program, seed, preload)
+    with disk_of(folder, kind) as disk:
+        cuts = HubCuts(disk, folder, program, seed, preload, mutation)
         try:
             for _ in range(cycles):
                 cuts.cycle()
             cuts.drain()
         except Violation as violation:
-            raise Violation(f"{kind}, seed {seed}, after {disk.cuts} cuts: {violation}") from None
+            raise Violation(f"{kind}, seed {seed}, after {disk.cuts} {disk.cut_name}: {violation}") from None
         finally:
             if cuts.server and cuts.server.poll() is None:
                 cuts.kill()
         oracle = cuts.oracle
         return (
-            f"{kind}: {disk.cuts} power cuts under the hub ({cuts.cuts_in_recovery} during recovery), "
+            f"{kind}: {disk.cuts} {disk.cut_name} under the hub ({cuts.cuts_in_recovery} during recovery), "
             f"{len(oracle.sent)} sends acknowledged, 0 lost, {len(oracle.completed)} completions told, "
             f"{len(oracle.identities)} identities, slowest start {cuts.slowest_start:.2f} s, "
             f"{time.monotonic() - started:.0f} s"

@@ -9,6 +9,7 @@ killed, and remount() brings back what a power cut would have left. Needs root a
 import fcntl
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import time
@@ -24,6 +25,9 @@ MAKE = {
 
 class PowerCutDisk:
     """Use it in a `with` statement; `path` is where the file system is mounted."""
+
+    kills = False
+    cut_name = "power cuts"
 
     def __init__(self, folder, kind="ext4", megabytes=512, mount_options=""):
         self.kind = kind
@@ -78,3 +82,33 @@ class PowerCutDisk:
         """After cut(), and after the programs that used it were killed: the power is back."""
         self.unmount()
         self.mount()
+
+
+class PlainFolder:
+    """The same for a server that is only killed: a folder of the host, whose power stays."""
+
+    kills = True
+    cut_name = "kills"
+
+    def __init__(self, folder):
+        self.path = pathlib.Path(folder) / "killed"
+        self.path.mkdir()
+        self.cuts = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        shutil.rmtree(self.path)
+
+    def cut(self):
+        """Counts: the kill that follows is the event."""
+        self.cuts += 1
+
+    def remount(self):
+        """Nothing was unmounted."""
+
+
+def disk_of(folder, kind):
+    """Where a server's data lies: on a disk of this kind whose power can be cut, or, for "kill", in a folder."""
+    return PlainFolder(folder) if kind == "kill" else PowerCutDisk(folder, kind)

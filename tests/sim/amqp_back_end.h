@@ -27,6 +27,9 @@ class NetworkWorld::AmqpBackEnd final : public Client {
   void receive(ByteView bytes, Moment sent) override;
   void tick() override;
   void act() override;
+  bool waits() const override {
+    return (sender_ && !unanswered_.empty()) || (feedback_ && !accepting_.empty());
+  }
 
  private:
   struct Batch {

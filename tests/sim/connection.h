@@ -27,6 +27,8 @@ class Client {
   virtual void tick() = 0;
   // Does something of its own accord.
   virtual void act() = 0;
+  // Whether the hub has not yet answered what it must answer while the connection stands.
+  virtual bool waits() const { return false; }
   // The connection is gone, or given up: nothing is sent or received any more.
   virtual void closed() {}
 };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace linarite::sim {
@@ -17,7 +19,8 @@ void HubWorld::Device::deliver(const hub::Delivery& delivery) {
                                          .connection = connection_,
                                          .life = world_.life_,
                                          .redelivered = delivery.redelivered,
-                                         .sent = world_.now()}));
+                                         .sent = world_.now(),
+                                         .delivery_count = delivery.delivery_count}));
   if (delivery.message.body != fmt::format("body of {}", *index)) {
     return world_.fail(fmt::format("the body of message {} is another's", *index));
   }
@@ -27,6 +30,16 @@ void HubWorld::Device::deliver(const hub::Delivery& delivery) {
     }
   }
   held_.push_back({delivery.lock, *index});
+  check_window();
+}
+
+// What has expired or was purged leaves the hub's window, not ours.
+void HubWorld::Device::check_window() const {
+  const auto open = std::ranges::count_if(held_, [this](const Held& held) {
+    const ModelMessage& message = world_.model_.message(held.message);
+    return message.presence == Presence::kYes && message.expiry > world_.wall();
+  });
+  if (static_cast<size_t>(open) > window_) world_.fail("more messages than the window holds");
 }
 
 void HubWorld::Device::disconnect(Error reason) {
@@ -53,7 +66,7 @@ void HubWorld::device_step() {
 
 void HubWorld::connect(uint32_t index) {
   const auto window = static_cast<uint32_t>(1 + random_.below(8));
-  auto device = std::make_unique<Device>(*this, index, new_connection());
+  auto device = std::make_unique<Device>(*this, index, window);
   const Status attached = partition(index).attach(device_name(index), *device);
   trace("connect", index, attached ? 0 : static_cast<uint64_t>(attached.error().code));
   const ModelDevice& known = model_.device(index);
@@ -73,7 +86,7 @@ void HubWorld::connect(uint32_t index) {
   }
   Device& link = *device;
   connected_[index] = std::move(device);
-  partition(index).open_delivery(link, window, wall());
+  partition(index).open_delivery(link, link.window(), wall());
 }
 
 void HubWorld::disconnect(uint32_t index) {
@@ -105,7 +118,9 @@ void HubWorld::settle_one(uint32_t index) {
   if (how == 0) {
     model_.abandon_asked(held.message);
     model_.may_end(index, /*purge=*/false);  // The last abandon dead-letters.
-    partition(index).abandon(device, held.lock, [](const Status&) {});
+    partition(index).abandon(device, held.lock, [this, life = life_, held](const Status& status) {
+      if (life == life_ && status) model_.abandon_answered(held.message);
+    });
   } else if (how == 1) {
     model_.end_asked(held.message, hub::Outcome::kRejected, wall());
     partition(index).reject(device, held.lock, answered(hub::Outcome::kRejected));

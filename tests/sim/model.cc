@@ -35,10 +35,11 @@ uint32_t Model::sent(uint32_t device, wire::Ack ack, WallTime expiry, Connection
   return index;
 }
 
-void Model::send_answered(uint32_t index, bool accepted, bool unknown, uint64_t step) {
+std::string Model::send_answered(uint32_t index, bool accepted, bool unknown, Moment now) {
   ModelMessage& message = messages_[index];
-  if (accepted) message.accepted_at = step;
-  if (message.presence == Presence::kNo) return;  // It was delivered and ended before this answer.
+  if (accepted) message.accepted_at = now.step;
+  // It was delivered and ended before this answer.
+  if (message.presence == Presence::kNo) return {};
   if (accepted) {
     const bool open = message.may_have_ended || message.complete_asked || message.lossy;
     message.presence = open ? Presence::kMaybe : Presence::kYes;
@@ -46,6 +47,18 @@ void Model::send_answered(uint32_t index, bool accepted, bool unknown, uint64_t 
   } else if (!unknown) {
     set_ended(message, 0);
   }
+  return accepted ? check_depth(message.device, now.wall) : std::string();
+}
+
+// What is certainly in the queue must have had room there.
+std::string Model::check_depth(uint32_t device, WallTime now) const {
+  const auto there = std::ranges::count_if(of_device_.at(device), [&](uint32_t index) {
+    const ModelMessage& message = messages_[index];
+    return message.presence == Presence::kYes && message.expiry > now && !message.complete_asked &&
+           !message.reject_asked;
+  });
+  if (static_cast<size_t>(there) <= kQueueDepthMax) return {};
+  return fmt::format("{} messages wait for device {}", there, device);
 }
 
 std::string Model::refused(uint32_t index, ErrorCode code, WallTime now) const {
@@ -132,11 +145,21 @@ std::string Model::check_order(const ModelDelivery& delivery) const {
   return {};
 }
 
+// Abandons count, once each, and nothing else does.
+std::string Model::check_count(const ModelDelivery& delivery) const {
+  const ModelMessage& message = messages_[delivery.message];
+  const auto count = delivery.delivery_count;
+  if (!count || (message.abandons_told <= *count && *count <= message.abandons)) return {};
+  return fmt::format("message {} came with the delivery count {} after {} to {} abandons",
+                     delivery.message, *count, message.abandons_told, message.abandons);
+}
+
 std::string Model::delivered(const ModelDelivery& delivery) {
   const uint32_t index = delivery.message;
   if (index >= messages_.size()) return fmt::format("message {} was never sent", index);
   if (std::string wrong = check_presence(delivery); !wrong.empty()) return wrong;
   if (std::string wrong = check_order(delivery); !wrong.empty()) return wrong;
+  if (std::string wrong = check_count(delivery); !wrong.empty()) return wrong;
   ModelMessage& message = messages_[index];
   const auto [life, step] = message.delivered_at;
   if (life == delivery.life && step < delivery.sent.step && !delivery.redelivered) {
@@ -185,6 +208,11 @@ void Model::acknowledged(uint32_t index, ConnectionNumber connection, WallTime n
   acknowledged_[connection].push_back(index);
 }
 
+void Model::abandon_asked(uint32_t index) {
+  messages_[index].abandoned = true;
+  ++messages_[index].abandons;
+}
+
 void Model::may_end(uint32_t device, bool purge) {
   for (const uint32_t index : of_device_[device]) {
     ModelMessage& message = messages_[index];
@@ -192,6 +220,23 @@ void Model::may_end(uint32_t device, bool purge) {
     message.presence = Presence::kMaybe;
     message.may_have_ended = true;
     message.purged |= purge;
+  }
+}
+
+// What was there before the purge and whose end nobody else has asked for is gone, and its sender
+// is told.
+void Model::purged(uint32_t device, Moment asked, uint64_t step) {
+  for (const uint32_t index : of_device_[device]) {
+    ModelMessage& message = messages_[index];
+    if (message.presence == Presence::kNo || !message.accepted_at ||
+        *message.accepted_at >= asked.step || message.abandoned || message.complete_asked ||
+        message.reject_asked) {
+      continue;
+    }
+    set_ended(message, step);
+    if (!message.lossy && wanted(message.ack, hub::Outcome::kPurged)) {
+      message.expects_feedback_until = std::min(asked.wall, message.expiry) + kFeedbackTtl;
+    }
   }
 }
 

@@ -49,9 +49,11 @@ struct ModelMessage {
   bool purged = false;          // A purge was asked for while it may have been there.
   bool complete_asked = false;  // A device acknowledged it.
   bool reject_asked = false;
-  WallTime end_asked_at{};  // The first time.
-  bool abandoned = false;   // At least once: its place in the order is then its own.
-  bool lossy = false;       // For a device that takes messages without acknowledging them.
+  WallTime end_asked_at{};     // The first time.
+  bool abandoned = false;      // At least once: its place in the order is then its own.
+  uint32_t abandons = 0;       // Asked for.
+  uint32_t abandons_told = 0;  // Durable.
+  bool lossy = false;          // For a device that takes messages without acknowledging them.
   // A durable end was answered and the sender wanted to know: until its feedback expires.
   std::optional<WallTime> expects_feedback_until{};
   bool feedback_seen = false;
@@ -70,6 +72,8 @@ struct ModelDevice {
   uint64_t known_since = 0;  // Step in which the last write was answered.
   bool lossy = false;        // It subscribes with QoS 0.
   std::string generation{};  // Of the identity that was last answered.
+  std::string etag{};
+  std::string former_etag{};  // The one before; empty if there is none that is known.
 };
 
 // What a device was given.
@@ -80,6 +84,7 @@ struct ModelDelivery {
   uint64_t life;     // The run of the hub that sent it.
   bool redelivered;  // So it was marked.
   Moment sent;
+  std::optional<uint32_t> delivery_count{};  // If the device can see it.
 };
 
 class Model {
@@ -89,7 +94,7 @@ class Model {
   // Each check returns an empty text, or what is wrong.
   uint32_t sent(uint32_t device, wire::Ack ack, WallTime expiry, ConnectionNumber source,
                 uint64_t step);
-  void send_answered(uint32_t message, bool accepted, bool unknown, uint64_t step);
+  std::string send_answered(uint32_t message, bool accepted, bool unknown, Moment now);
   // Whether a refusal for this reason can be right.
   std::string refused(uint32_t message, ErrorCode code, WallTime now) const;
 
@@ -100,9 +105,12 @@ class Model {
   void end_answered(uint32_t message, hub::Outcome outcome, bool done, bool unknown, uint64_t step);
   // A device acknowledged it over a connection: nothing answers that.
   void acknowledged(uint32_t message, ConnectionNumber connection, WallTime now);
-  void abandon_asked(uint32_t message) { messages_[message].abandoned = true; }
+  void abandon_asked(uint32_t message);
+  void abandon_answered(uint32_t message) { ++messages_[message].abandons_told; }
   // A purge, a deletion or a last abandon may end any message of the device.
   void may_end(uint32_t device, bool purge);
+  // A purge that was asked for at `asked` has been answered.
+  void purged(uint32_t device, Moment asked, uint64_t step);
 
   std::string feedback(uint32_t message, hub::Outcome outcome, Moment sent);
   void feedback_accepted(uint32_t message, uint64_t step);
@@ -122,6 +130,8 @@ class Model {
  private:
   std::string check_presence(const ModelDelivery& delivery) const;
   std::string check_order(const ModelDelivery& delivery) const;
+  std::string check_count(const ModelDelivery& delivery) const;
+  std::string check_depth(uint32_t device, WallTime now) const;
   bool before(uint32_t a, uint32_t b) const;
   std::optional<WallTime> owed_until(const ModelMessage& message, WallTime now) const;
   void set_ended(ModelMessage& message, uint64_t step);

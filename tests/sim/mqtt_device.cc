@@ -11,6 +11,7 @@ namespace linarite::sim {
 namespace {
 
 constexpr size_t kWindow = 16;  // The gateway's default.
+constexpr size_t kOwnWindow = 100;
 
 }  // namespace
 
@@ -19,7 +20,7 @@ NetworkWorld::MqttDevice::MqttDevice(NetworkWorld& world, Connection& connection
       connection_(connection),
       login_(std::move(login)),
       filter_("devices/" + login_.id + "/messages/devicebound/#"),
-      engine_(mqtt::Connection::Role::kClient, {.window = 100}, world.clock_.now()),
+      engine_(mqtt::Connection::Role::kClient, {.window = kOwnWindow}, world.clock_.now()),
       before_{world.model_.device(login_.device), world.sessions_[login_.device]} {
   const std::string user = "127.0.0.1/" + login_.id + "/?api-version=2021-04-12";
   const auto keep_alive = static_cast<uint16_t>(10 + world.random_.below(100));
@@ -213,6 +214,10 @@ void NetworkWorld::MqttDevice::on_puback(uint64_t token) {
   }
   last_acknowledged_ = token;
   world_.events_.acknowledged(token);
+}
+
+bool NetworkWorld::MqttDevice::waits() const {
+  return engine_.connected() && engine_.window_free() < kOwnWindow;
 }
 
 void NetworkWorld::MqttDevice::act() {

@@ -27,6 +27,7 @@ class NetworkWorld::MqttDevice final : public Client, private mqtt::Events {
   void receive(ByteView bytes, Moment sent) override;
   void tick() override;
   void act() override;
+  bool waits() const override;
   void closed() override { engine_.close(); }
 
   uint32_t device() const { return login_.device; }

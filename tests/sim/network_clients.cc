@@ -182,7 +182,7 @@ void NetworkWorld::send_answered(uint32_t message, std::optional<ErrorCode> refu
   // An error of the server leaves open what is on the disk.
   const bool open = refusal && static_cast<int32_t>(*refusal) >= 500000;
   if (refusal && !open) expect(model_.refused(message, *refusal, sent.wall));
-  model_.send_answered(message, !refusal, open, step_);
+  expect(model_.send_answered(message, !refusal, open, now()));
 }
 
 std::string NetworkWorld::body_of(uint32_t message) const {

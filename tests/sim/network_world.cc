@@ -200,6 +200,17 @@ std::optional<uint32_t> NetworkWorld::silent_connection() const {
   return std::nullopt;
 }
 
+// The first connection that stands and whose client still waits for an answer.
+std::optional<uint32_t> NetworkWorld::unanswered_connection() const {
+  for (const auto& connection : connections_) {
+    if (connection->weather == Weather::kFair && !connection->client_over() &&
+        !connection->hub_over() && connection->client().waits()) {
+      return static_cast<uint32_t>(connection->number());
+    }
+  }
+  return std::nullopt;
+}
+
 void NetworkWorld::end_all() {
   for (const auto& connection : connections_) {
     if (!connection->over()) connection->reset();
@@ -268,6 +279,9 @@ std::set<uint32_t> NetworkWorld::drain() {
     if (chance(3) && !connection->over()) connection->lose();
   }
   settle();
+  if (const auto waits = unanswered_connection()) {
+    fail(fmt::format("a client waits for an answer on connection {}", *waits));
+  }
   for (auto passed = std::chrono::seconds(0); passed < kSilenceMax; passed += kStep) {
     clock_.advance(kStep);
     settle();

@@ -63,6 +63,7 @@ class NetworkWorld final : public World {
   void remove_dead();
   void end_all();
   std::optional<uint32_t> silent_connection() const;
+  std::optional<uint32_t> unanswered_connection() const;
   void drain_readers();
   void read_to_end(uint32_t partition);
   // The reader of this connection; null if it may not read, or no more.

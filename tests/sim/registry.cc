@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <utility>
 
 #include "base/text.h"
 #include "sim/world.h"
@@ -13,11 +14,13 @@ void World::purge() {
   const auto device = static_cast<uint32_t>(random_.below(options_.devices));
   trace("purge", device);
   model_.may_end(device, /*purge=*/true);
-  hub_->purge(device_name(device), {loop_b_, [this, life = life_, device](const Result<uint64_t>&) {
-                                      // It met what came to the hub before it, asked for earlier or
-                                      // not.
-                                      if (life == life_) model_.may_end(device, /*purge=*/true);
-                                    }});
+  hub_->purge(device_name(device),
+              {loop_b_, [this, life = life_, device, asked = now()](const Result<uint64_t>& gone) {
+                 if (life != life_) return;
+                 // It met what came to the hub before it, asked for earlier or not.
+                 model_.may_end(device, /*purge=*/true);
+                 if (gone) model_.purged(device, asked, step_);
+               }});
 }
 
 void World::write_device() {
@@ -26,6 +29,7 @@ void World::write_device() {
   if (known.uncertain) return;  // One write at a time: the next once this one was answered.
   if (known.presence == Presence::kNo) return create(device);
   if (chance(4)) return remove(device);
+  if (!known.former_etag.empty() && chance(4)) return write_outdated(device);
   set_enabled(device, !known.enabled);
 }
 
@@ -35,6 +39,8 @@ void World::written(uint32_t device, const ModelDevice& known) {
   to.presence = known.presence;
   to.enabled = known.enabled;
   to.generation = known.generation;
+  to.etag = known.etag;
+  to.former_etag = known.former_etag;
   to.uncertain = false;
   to.known_since = step_;
 }
@@ -50,7 +56,8 @@ void World::create(uint32_t device) {
                          if (!made) return;  // Unknown until the hub has restarted.
                          written(device, {.presence = Presence::kYes,
                                           .enabled = true,
-                                          .generation = made->identity.generation_id});
+                                          .generation = made->identity.generation_id,
+                                          .etag = made->identity.etag});
                        }});
 }
 
@@ -83,7 +90,28 @@ void World::set_enabled(uint32_t device, bool enabled) {
          if (!written_now) return;
          ModelDevice known = model_.device(device);
          known.enabled = enabled;
+         known.former_etag = std::exchange(known.etag, written_now->identity.etag);
          written(device, known);
+       }});
+}
+
+// A write under the condition that the identity is as it was before its last change.
+void World::write_outdated(uint32_t device) {
+  trace("outdated write", device);
+  ModelDevice& known = model_.device(device);
+  known.uncertain = true;
+  ++known.version;
+  hub_->update_device(
+      {.device_id = device_name(device),
+       .status = known.enabled ? hub::DeviceStatus::kDisabled : hub::DeviceStatus::kEnabled},
+      {hub::Condition::Kind::kEtag, known.former_etag},
+      {loop_b_, [this, life = life_, device](const Result<hub::DeviceView>& answer) {
+         if (life != life_) return;
+         if (answer) return fail("a write under an old etag was taken");
+         if (answer.error().code != ErrorCode::kPreconditionFailed) {
+           return fail("a write under an old etag was refused for another reason");
+         }
+         written(device, ModelDevice(model_.device(device)));
        }});
 }
 
@@ -108,7 +136,8 @@ void World::look_at_devices() {
     } else {
       written(i, {.presence = Presence::kYes,
                   .enabled = found->identity.status == hub::DeviceStatus::kEnabled,
-                  .generation = found->identity.generation_id});
+                  .generation = found->identity.generation_id,
+                  .etag = found->identity.etag});
     }
   }
 }

@@ -91,7 +91,8 @@ void NetworkWorld::RestBackEnd::sent_answered(const http::Response& response, Mo
   if (response.status == 204) return world_.send_answered(index, std::nullopt, sent);
   const ErrorCode error = error_of(response);
   if (error == ErrorCode::kIotHubUnauthorizedAccess && sent.wall > token_end_) {
-    return world_.model_.send_answered(index, /*accepted=*/false, /*unknown=*/false, sent.step);
+    return world_.expect(
+        world_.model_.send_answered(index, /*accepted=*/false, /*unknown=*/false, sent));
   }
   world_.send_answered(index, error, sent);
 }

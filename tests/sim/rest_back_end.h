@@ -19,6 +19,7 @@ class NetworkWorld::RestBackEnd final : public Client {
   void receive(ByteView bytes, Moment sent) override;
   void tick() override;
   void act() override;
+  bool waits() const override { return message_ || read_; }
 
  private:
   // What was asked and is not answered.

@@ -83,6 +83,7 @@ class World {
   void create(uint32_t device);
   void purge();
   void set_enabled(uint32_t device, bool enabled);
+  void write_outdated(uint32_t device);
   void drain_feedback();
 
   // Feedback as it comes out of the hub.

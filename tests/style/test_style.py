@@ -215,6 +215,25 @@ def test_no_test_is_switched_off():
     assert not wrong, "\n".join(wrong)
 
 
+# --- deliberate bugs --------------------------------------------------------------------------------
+
+
+def mutated_in(path):
+    return re.findall(r"\bmutated\(Mutation::(k\w+)\)", text_of(path))
+
+
+def test_the_build_of_the_mutants_compiles_what_has_a_bug():
+    listed = re.search(r"set\(mutated_sources\s([^)]*)\)", text_of(ROOT / "tests/mutants/CMakeLists.txt")).group(1)
+    asking = [short(path) for path in CPP if folder_of(path) and mutated_in(path)]
+    assert sorted(f"src/{name}" for name in listed.split()) == sorted(asking)
+
+
+def test_every_deliberate_bug_is_somewhere():
+    declared = re.findall(r"^  (k\w+),", text_of(ROOT / "src/base/mutation.h"), re.MULTILINE)
+    placed = {name for path in CPP for name in mutated_in(path)}
+    assert set(declared) - {"kNone", "kCount"} == placed
+
+
 # --- fuzzers ----------------------------------------------------------------------------------------
 
 

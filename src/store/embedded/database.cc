@@ -31,8 +31,6 @@ constexpr int kMemtablesMax = 3;  // One being filled, the others being written 
 constexpr int kOpenTablesMax = 512;
 // A log of RocksDB is kept until all column families have written out what is in it.
 constexpr uint64_t kWalMemtables = 4;
-// The log of each partition is a column family of its own, so that its tables hold nothing else.
-std::string log_family(PartitionId partition) { return fmt::format("log-{}", partition); }
 constexpr int kBackgroundJobsMax = 2;
 constexpr double kBloomBitsPerKey = 10;
 constexpr size_t kLogLineMax = 512;
@@ -97,12 +95,16 @@ class BackgroundErrors final : public rocksdb::EventListener {
 rocksdb::Options rocksdb_options(const DatabaseOptions& from, linarite::Logger& logger) {
   rocksdb::Options options;
   options.create_if_missing = from.mode == OpenMode::kCreate;
-  options.paranoid_checks = true;
+  options.paranoid_checks = from.tolerance == DatabaseOptions::Tolerance::kNone;
   // The first mode drops everything behind any damage: only for a log that is known to end there.
   options.wal_recovery_mode = from.torn_log
                                   ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
                                   : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.track_and_verify_wals_in_manifest = true;
+  if (from.tolerance == DatabaseOptions::Tolerance::kLogs) {
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+    options.track_and_verify_wals_in_manifest = false;
+  }
   options.recycle_log_file_num =
       0;  // RocksDB ignores it in our recovery mode, which cannot have it.
   options.max_bgerror_resume_count = 0;
@@ -209,6 +211,9 @@ struct Database::Rocks {
     return rocksdb::DeleteFilesInRange(db.get(), log(partition), &from, &to, /*include_end=*/false);
   }
 };
+
+// The log of each partition is a column family of its own, so that its tables hold nothing else.
+std::string log_family(PartitionId partition) { return fmt::format("log-{}", partition); }
 
 Database::Database(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}
 
@@ -410,6 +415,19 @@ Result<Contents> Database::verify(uint32_t partition_count) const {
     }
   }
   return contents;
+}
+
+std::vector<Table> Database::tables() const {
+  std::vector<rocksdb::LiveFileMetaData> files;
+  rocks_->db->GetLiveFilesMetaData(&files);
+  std::vector<Table> tables;
+  tables.reserve(files.size());
+  for (const rocksdb::LiveFileMetaData& file : files) {
+    tables.push_back({.name = file.name.substr(file.name.front() == '/' ? 1 : 0),
+                      .family = file.column_family_name,
+                      .size = file.size});
+  }
+  return tables;
 }
 
 }  // namespace linarite::store

@@ -15,6 +15,7 @@
 #include "base/logging.h"
 #include "base/manual_loop.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "hub/hub.h"
 #include "hub/records.h"
 #include "server/salvage.h"
@@ -141,13 +142,20 @@ std::string Run::open_damaged() {
       if (!read) {
         refused = true;
       } else if (next != expected.end()) {
-        broken(fmt::format("partition {} silently ends early", p));
+        broken(
+            fmt::format("partition {} silently ends early, before {}", p, hex_text(next->first)));
       }
     };
     same(image_.content.records[p],
          [&](const store::Store::Visitor& visit) { return (*opened)->scan(p, {}, {}, visit); });
     same(image_.content.log[p],
          [&](const store::Store::Visitor& visit) { return (*opened)->scan_log(p, {}, {}, visit); });
+    const auto last = (*opened)->last_log_record(p);
+    if (!last) {
+      refused = true;
+    } else if (!*last || (*last)->key != image_.content.log[p].rbegin()->first) {
+      broken(fmt::format("partition {}: the log silently ends early", p));
+    }
   }
   return refused ? "refused when read" : "all content";
 }

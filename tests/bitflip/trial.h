@@ -15,7 +15,7 @@ struct Trial {
   std::string broken;   // Not empty: the promise that was broken, and how.
 };
 
-// In `folder`, which is emptied. The same seed does the same.
+// In `folder`, which is emptied. The same seed does the same to the same images.
 Trial run_trial(const std::vector<Image>& images, const std::string& folder, uint64_t seed);
 
 }  // namespace linarite::bitflip

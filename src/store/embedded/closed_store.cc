@@ -305,7 +305,7 @@ Result<std::optional<Bytes>> ClosedStore::newest(PartitionId partition, const By
                                                  const std::optional<Bytes>& stray) const {
   if (database_) {
     auto found = database_->get(partition, key);
-    if (found || found.error().code == ErrorCode::kIoError) return found;
+    if (found) return found;
   }
   const Bytes stored_key = partition_prefix(partition).append(key);
   const auto written = written_records_.find(stored_key);

@@ -63,8 +63,9 @@ struct StrayTable::Reader {
 
   std::unique_ptr<rocksdb::Iterator> iterator() const {
     rocksdb::ReadOptions how;
-    // The seals tell which records of a damaged block are whole.
-    how.verify_checksums = false;
+    // A damaged block is left out whole: RocksDB aborts on some that it reads without their
+    // checksum.
+    how.verify_checksums = true;
     how.fill_cache = false;
     return std::unique_ptr<rocksdb::Iterator>(file->NewIterator(how));
   }

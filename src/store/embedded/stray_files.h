@@ -37,8 +37,7 @@ class StrayTable {
   // Reads all of it; kStoreCorrupt at the first block whose checksum does not fit.
   Status verify() const;
 
-  // Walks over what can be read, in the order of the keys. Blocks that are damaged are read as far
-  // as their records' seals fit, and else left out.
+  // Walks over what can be read, in the order of the keys. Blocks that are damaged are left out.
   class Cursor {
    public:
     explicit Cursor(const StrayTable& table);

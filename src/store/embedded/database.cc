@@ -203,14 +203,17 @@ struct Database::Rocks {
   }
 
   // The first keys of the family's tables that lie behind `begin` and before `end`, in their order.
-  std::vector<Bytes> table_starts(const rocksdb::ColumnFamilyHandle* family, ByteView begin,
+  std::vector<Bytes> table_starts(rocksdb::ColumnFamilyHandle* family, ByteView begin,
                                   ByteView end) const {
-    std::vector<rocksdb::LiveFileMetaData> files;
-    db->GetLiveFilesMetaData(&files);
+    rocksdb::ColumnFamilyMetaData tables;
+    db->GetColumnFamilyMetaData(family, &tables);
     std::vector<Bytes> starts;
-    for (const rocksdb::LiveFileMetaData& file : files) {
-      if (file.column_family_name != family->GetName()) continue;
-      if (file.smallestkey > begin && file.smallestkey < end) starts.push_back(file.smallestkey);
+    for (const rocksdb::LevelMetaData& level : tables.levels) {
+      for (const rocksdb::SstFileMetaData& table : level.files) {
+        if (table.smallestkey > begin && table.smallestkey < end) {
+          starts.push_back(table.smallestkey);
+        }
+      }
     }
     std::ranges::sort(starts);
     return starts;
@@ -403,37 +406,24 @@ Status Database::scan_space(Space space, PartitionId partition, std::string_view
   options.fill_cache = space != Space::kLog;
   // RocksDB 7.8 loses the error of a damaged block at the beginning of a table when an iterator
   // comes there from the table before: it goes on without that table, or ends (found by
-  // tests/bitflip). A seek reports it. So records, whose absence nobody would notice, are read by a
-  // seek into each table; a log has no holes, and is only asked once more where it seems to end.
-  std::vector<Bytes> starts;
-  if (space == Space::kRecords) starts = rocks_->table_starts(family, first, last);
+  // tests/bitflip). A seek reports it, so each table is entered by one.
+  const std::vector<Bytes> starts = rocks_->table_starts(family, first, last);
   Status outcome;
   const rocksdb::Status status = guarded([&] {
     const std::unique_ptr<rocksdb::Iterator> at(rocks_->db->NewIterator(options, family));
     auto next = starts.begin();
-    Bytes position = first;  // Everything before it was visited.
     at->Seek(slice(first));
-    for (bool asked = true;;) {
-      const bool in_table =
-          at->Valid() && (next == starts.end() || view(at->key()) < ByteView(*next));
-      if (in_table) {
+    for (;;) {
+      if (at->Valid() && (next == starts.end() || view(at->key()) < ByteView(*next))) {
         const ByteView key = view(at->key()).substr(kPartitionKeySize);
         const auto value = unseal(partition, key, view(at->value()));
         if (!value) outcome = std::unexpected(value.error());
         if (!value || !visit(key, *value)) return rocksdb::Status::OK();
-        if (space == Space::kLog) position.assign(view(at->key()));
-        asked = false;
         at->Next();
-        continue;
-      }
-      if (!at->Valid() && !at->status().ok()) return at->status();
-      if (next != starts.end()) {
-        at->Seek(slice(*next++));
-      } else if (space == Space::kLog && !std::exchange(asked, true)) {
-        position.push_back('\0');
-        at->Seek(slice(position));
-      } else {
+      } else if ((!at->Valid() && !at->status().ok()) || next == starts.end()) {
         return at->status();
+      } else {
+        at->Seek(slice(*next++));
       }
     }
   });

@@ -67,4 +67,7 @@ Outcome<boost::json::value> print_trust(Session& session);
 Outcome<boost::json::value> run_program(Session& session);
 Outcome<boost::json::value> advance_clock(Session& session);
 
+// store_commands.cc
+Outcome<boost::json::value> check_store(Session& session);
+
 }  // namespace linarite::cli

@@ -250,6 +250,14 @@ const std::vector<Command> kCommands = {
        .required = true},
       kDataDirectory,
       kOutput}},
+    {"store check",
+     "Read the whole store of a hub that does not run; exit code 0 if it is sound.",
+     check_store,
+     {{"--salvage", "Make a new data directory of what can be trusted of a damaged store.",
+       &A::salvage, kSwitch},
+      {"--to", "The new data directory; the old name with .salvaged if not given.", &A::to},
+      kDataDirectory,
+      kOutput}},
     {"trust",
      "Print, for each language, what makes its clients trust this hub.",
      print_trust,
@@ -270,6 +278,7 @@ const std::vector<Group> kGroups = {
     {"device", "What 'az iot device' is: messages of one device."},
     {"device c2d-message", "Cloud-to-device messages."},
     {"config", "The configuration of the server."},
+    {"store", "The store of a hub on this machine."},
     {"clock", "The clock of a hub that is being tested with."},
 };
 

@@ -1,6 +1,7 @@
 // What one command works with: its arguments, the hub it is about, and where its results go.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <functional>
 #include <optional>
@@ -21,6 +22,11 @@ struct ServerHooks {
   // The settings of a configuration file, of the defaults if `path` is empty, as TOML; or what is
   // wrong with it, with line and column.
   std::move_only_function<Result<std::string>(const std::string& path)> configuration;
+  // What is in the store of a data directory and what is wrong with it; with `salvage` a new data
+  // directory is made of a damaged one, at `to` or beside it (docs/command-line.md).
+  std::move_only_function<Result<boost::json::object>(const std::string& data, bool salvage,
+                                                      const std::string& to)>
+      store;
 };
 
 class Session {

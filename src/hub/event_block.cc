@@ -12,6 +12,7 @@ namespace {
 constexpr uint8_t kVersion = 1;
 // Events as one LZ4 block; before it, in the place of the events, their size.
 constexpr uint8_t kPackedVersion = 2;
+// 3 is a gap: event_gap.cc.
 // Version, sequence number and offset of the first event, count of events.
 constexpr size_t kHeaderSize = 1 + 8 + 8 + 4;
 constexpr size_t kCountPlace = 1 + 8 + 8;

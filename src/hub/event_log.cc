@@ -19,21 +19,22 @@ constexpr Duration kTrimInterval = seconds(60);
 // The log is trimmed as it grows when it is larger than its limit by this part.
 constexpr uint64_t kTrimSlackPart = 16;
 
-// Blocks are found by their last event: the first key from that of an event on is its block.
-Bytes block_key(uint64_t last_sequence) {
-  Bytes key;
-  ByteWriter(key).number(last_sequence);
-  return key;
-}
-
 std::unexpected<Error> corrupt(const char* what) { return fail(ErrorCode::kStoreCorrupt, what); }
 
 Result<EventBlockPtr> decode_block(ByteView key, ByteView value) {
   auto block = EventBlock::decode(value);
-  if (block && key != block_key((*block)->next() - 1)) {
+  if (block && key != event_block_key((*block)->next() - 1)) {
     return corrupt("a block of events lies under a wrong key");
   }
   return block;
+}
+
+Result<EventGap> decode_gap(ByteView key, ByteView value) {
+  auto gap = EventGap::decode(value);
+  if (gap && key != event_block_key(gap->next - 1)) {
+    return corrupt("a gap of the event log lies under a wrong key");
+  }
+  return gap;
 }
 
 }  // namespace
@@ -80,25 +81,46 @@ EventLog::End EventLog::end_of(const EventBlock& block) {
           .last_enqueued = last.enqueued};
 }
 
+Result<EventLog::End> EventLog::decode_end(ByteView key, ByteView value) {
+  if (!EventGap::is_gap(value)) {
+    const auto block = decode_block(key, value);
+    if (!block) return std::unexpected(block.error());
+    return end_of(**block);
+  }
+  const auto gap = decode_gap(key, value);
+  if (!gap) return std::unexpected(gap.error());
+  return End{.sequence = gap->next,
+             .offset = gap->next_offset,
+             .last_offset = gap->last_offset,
+             .last_enqueued = gap->last_enqueued};
+}
+
 Status EventLog::load() {
   const auto trimmed = parts_.store.get(parts_.id, Bytes(1, kTrimmedKey));
   if (!trimmed) return std::unexpected(trimmed.error());
   if (*trimmed && !mutated(Mutation::kEventNumbersForgotten)) {
     if (Status read = decode_trim(**trimmed); !read) return read;
   }
+  const auto jump = parts_.store.get(parts_.id, Bytes(1, kGapKey));
+  if (!jump) return std::unexpected(jump.error());
+  if (*jump) {
+    const auto gap = EventGap::decode(**jump);
+    if (!gap) return std::unexpected(gap.error());
+    jump_ = *gap;
+  }
   const auto last = parts_.store.last_log_record(parts_.id);
   if (!last) return std::unexpected(last.error());
   if (*last) {
-    const auto block = decode_block((*last)->key, (*last)->value);
-    if (!block) return std::unexpected(block.error());
+    const auto end = decode_end((*last)->key, (*last)->value);
+    if (!end) return std::unexpected(end.error());
     // Without any retained event the record of the trimming knows the end.
-    if ((*block)->next() > begin_.sequence) end_ = end_of(**block);
+    if (end->sequence > begin_.sequence) end_ = *end;
   }
   if (end_.sequence > begin_.sequence) {
     const auto stored = read_stored(begin_.sequence, 0);
     if (!stored) return std::unexpected(stored.error());
-    const EventBlockPtr& first = stored->front();
-    if (first->first() != begin_.sequence || first->first_offset() != begin_.offset) {
+    const EventBlockPtr first = stored->empty() ? nullptr : stored->front();
+    if (!first || first->first() != begin_.sequence || first->first_offset() != begin_.offset) {
       return corrupt("the event log does not begin where it was trimmed");
     }
   }
@@ -106,7 +128,7 @@ Status EventLog::load() {
   // A crash may have come between the trimming and its effect on the files.
   if (begin_.sequence > 0) {
     store::Batch batch;
-    batch.trim_log(block_key(begin_.sequence));
+    batch.trim_log(event_block_key(begin_.sequence));
     parts_.commit(std::move(batch), [](const Status&) {});
   }
   trim_later();
@@ -155,7 +177,7 @@ void EventLog::flush() {
   store::Batch batch;
   Bytes stored = block->stored();
   const size_t saved = block->byte_count() - stored.size();
-  batch.append(block_key(block->next() - 1), std::move(stored));
+  batch.append(event_block_key(block->next() - 1), std::move(stored));
   ++commits_;
   saved_bytes_ += saved;
   if (mutated(Mutation::kEventSeenEarly)) show(block);
@@ -182,7 +204,7 @@ void EventLog::durable(const EventBlockPtr& block, std::vector<Done> dones, cons
   if (!status) return;
   if (!mutated(Mutation::kWatchNotWoken)) tell_watches();
   const uint64_t limit = parts_.options.log_bytes_max;
-  if (end_.offset - begin_.offset > limit + limit / kTrimSlackPart) trim();
+  if (retained_bytes() > limit + limit / kTrimSlackPart) trim();
   trim_later();
 }
 
@@ -247,8 +269,13 @@ Result<uint64_t> EventLog::search(const std::function<bool(const Event&)>& reach
   uint64_t low = begin_.sequence;
   uint64_t high = end_.sequence;
   while (low < high) {
-    const auto block = read(low + (high - low) / 2);
+    const uint64_t middle = low + (high - low) / 2;
+    const auto block = read(middle);
     if (!block) return std::unexpected(block.error());
+    if (*block == nullptr || (*block)->first() >= high) {
+      high = middle;  // From there on is nothing but a gap.
+      continue;
+    }
     const EventBlock& events = **block;
     if (!reached(events.back())) {
       low = events.next();
@@ -258,8 +285,8 @@ Result<uint64_t> EventLog::search(const std::function<bool(const Event&)>& reach
       size_t before = 0;  // Not reached there, but at `after`.
       size_t after = events.size() - 1;
       while (after - before > 1) {
-        const size_t middle = before + (after - before) / 2;
-        (reached(events.at(middle)) ? after : before) = middle;
+        const size_t between = before + (after - before) / 2;
+        (reached(events.at(between)) ? after : before) = between;
       }
       return events.first() + after;
     }
@@ -299,6 +326,16 @@ Result<EventBlocks> EventLog::read_stored(uint64_t sequence, size_t bytes) const
   uint64_t wanted = sequence;
   size_t read = 0;
   const auto take = [&](std::string_view key, std::string_view value) {
+    if (EventGap::is_gap(value)) {
+      const auto gap = decode_gap(key, value);
+      if (!gap || gap->first > wanted) {
+        decoded = gap ? corrupt("a block of events is missing") : std::unexpected(gap.error());
+        return false;
+      }
+      // What lies behind a gap is read by a question of its own.
+      wanted = gap->next;
+      return blocks.empty() && wanted < end_.sequence;
+    }
     auto block = decode_block(key, value);
     const bool fits = block && (blocks.empty() ? (*block)->first() <= wanted  //
                                                : (*block)->first() == wanted);
@@ -311,10 +348,10 @@ Result<EventBlocks> EventLog::read_stored(uint64_t sequence, size_t bytes) const
     blocks.push_back(*std::move(block));
     return read < bytes && wanted < end_.sequence;
   };
-  const Status scanned = parts_.store.scan_log(parts_.id, block_key(sequence), {}, take);
+  const Status scanned = parts_.store.scan_log(parts_.id, event_block_key(sequence), {}, take);
   if (!scanned) return std::unexpected(scanned.error());
   if (!decoded) return std::unexpected(decoded.error());
-  if (blocks.empty()) return corrupt("a block of events is missing");
+  if (blocks.empty() && wanted < end_.sequence) return corrupt("a block of events is missing");
   return blocks;
 }
 
@@ -340,17 +377,22 @@ void EventLog::trim() {
   const WallTime oldest =
       parts_.loop.clock().wall() -
       std::chrono::duration_cast<std::chrono::milliseconds>(parts_.options.retention);
-  const uint64_t bytes = end_.offset - begin_.offset;
+  const uint64_t bytes = retained_bytes();
   const uint64_t too_many =
       bytes > parts_.options.log_bytes_max ? bytes - parts_.options.log_bytes_max : 0;
   const uint64_t offset = begin_.offset + too_many;
   const auto first = read(begin_.sequence);
-  if (first && (*first)->back().enqueued >= oldest && too_many == 0) return;
+  if (first && *first != nullptr && (*first)->back().enqueued >= oldest && too_many == 0) return;
   const auto keep = search([oldest, offset](const Event& event) {
     return event.enqueued >= oldest && event.offset >= offset;
   });
   const Status trimmed = keep ? trim_to(*keep) : Status(std::unexpected(keep.error()));
   if (!trimmed) parts_.metrics.store_failures.Increment();
+}
+
+uint64_t EventLog::retained_bytes() const {
+  const uint64_t bytes = end_.offset - begin_.offset;
+  return begin_.sequence < jump_.next ? bytes - (jump_.next_offset - jump_.first_offset) : bytes;
 }
 
 Status EventLog::trim_to(uint64_t sequence) {
@@ -360,16 +402,18 @@ Status EventLog::trim_to(uint64_t sequence) {
   if (sequence < end_.sequence) {
     const auto block = read(sequence);
     if (!block) return std::unexpected(block.error());
-    begin = {.sequence = (*block)->first(), .offset = (*block)->first_offset()};
-    before = {};  // The events that stay know the end.
-    if (mutated(Mutation::kTrimOneBlockMore) && (*block)->next() < end_.sequence) {
+    if (*block != nullptr) {
+      begin = {.sequence = (*block)->first(), .offset = (*block)->first_offset()};
+      before = {};  // The events that stay know the end.
+    }
+    if (mutated(Mutation::kTrimOneBlockMore) && *block && (*block)->next() < end_.sequence) {
       begin = {.sequence = (*block)->next(), .offset = (*block)->next_offset()};
     }
   }
   if (begin.sequence <= begin_.sequence) return {};
   store::Batch batch;
   batch.put(Bytes(1, kTrimmedKey), encode_trim(begin, before));
-  batch.trim_log(block_key(begin.sequence));
+  batch.trim_log(event_block_key(begin.sequence));
   trimming_ = true;
   parts_.commit(std::move(batch), [this, begin](const Status& status) {
     trimming_ = false;

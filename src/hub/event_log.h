@@ -3,8 +3,9 @@
 //
 // Events carry the AMQP sections in which readers receive them, encoded once by the gateway that
 // took the event, so that reading is copying. The log adds what only it knows: sequence number,
-// offset and enqueued time. Sequence numbers of a partition start at 0, have no gaps and are never
-// used twice, also not after a crash. Readers see durable events only.
+// offset and enqueued time. Sequence numbers of a partition start at 0, have no gaps but those that
+// a salvage left (EventGap), and are never used twice, also not after a crash. Readers see durable
+// events only.
 //
 // The unit of storage is the block: the events that became durable together, at most
 // kEventBlockSizeMax bytes. A block is immutable and shared between the log and its readers.
@@ -24,6 +25,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/time.h"
+#include "hub/event_gap.h"
 #include "hub/metrics.h"
 #include "hub/options.h"
 #include "store/store.h"
@@ -153,6 +155,8 @@ class EventLog {
   // The first retained event for which `reached` is true; it stays true from there on.
   Result<uint64_t> search(const std::function<bool(const Event&)>& reached) const;
   static End end_of(const EventBlock& block);
+  // Where the log ends after this record, a block or a gap.
+  static Result<End> decode_end(ByteView key, ByteView value);
 
   void flush();
   void durable(const EventBlockPtr& block, std::vector<Done> dones, const Status& status);
@@ -163,11 +167,14 @@ class EventLog {
   void trim_later();
   void trim();
   Status trim_to(uint64_t sequence);
+  // Of the events from the first retained one to the end, without the jump in their offsets.
+  uint64_t retained_bytes() const;
 
   Parts parts_;
   Begin begin_;
-  End end_;       // What is durable.
-  End assigned_;  // What was appended.
+  End end_;        // What is durable.
+  EventGap jump_;  // The last one that a salvage made, if any.
+  End assigned_;   // What was appended.
   std::unique_ptr<EventBlockBuilder> collecting_;
   std::vector<Done> collecting_dones_;
   size_t commits_ = 0;  // Under way.

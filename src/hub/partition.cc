@@ -101,6 +101,7 @@ Status Partition::load_record(std::string_view key, std::string_view value) {
       reserved_sequence_ = *reserved;
       return {};
     }
+    case kGapKey:      // Read by the event log.
     case kHubKey:      // Read by Hub.
     case kPolicyKey:   // Read by Hub.
     case kSessionKey:  // Read when its device connects.

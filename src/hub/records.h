@@ -26,6 +26,7 @@ namespace linarite::hub {
 inline constexpr char kConnectionKey = 'c';  // + device id: times of the connection state
 inline constexpr char kDeviceKey = 'd';      // + device id: identity
 inline constexpr char kFeedbackKey = 'f';    // + sequence: feedback record
+inline constexpr char kGapKey = 'g';         // the last jump in the event log, after a salvage
 inline constexpr char kHubKey = 'h';         // when the hub was made, partition 0 only
 inline constexpr char kMessageKey = 'm';     // + sequence: queued message
 inline constexpr char kCountKey = 'n';       // + sequence: delivery count, absent while 0

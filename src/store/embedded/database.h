@@ -1,10 +1,12 @@
-// RocksDB behind plain types: its options, its keys and its statuses are known here and nowhere
-// else. Stored keys and values have the form of format.h; callers see them without prefix and seal.
+// RocksDB behind plain types: its options, its keys and its statuses are known here, and in
+// stray_files.h for files that are read without their database, and nowhere else. Stored keys and
+// values have the form of format.h; callers see them without prefix and seal.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/logging.h"
 #include "store/embedded/format.h"
@@ -27,6 +29,12 @@ struct DatabaseOptions {
   OpenMode mode = OpenMode::kExisting;
   // The log ends in a group that was never acknowledged; it is to be dropped. See log_inspection.h.
   bool torn_log = false;
+  // With kReadOnly only: how much damage the open itself may meet. Reads fail where it is.
+  enum class Tolerance : uint8_t {
+    kNone,
+    kTables,  // Tables may be damaged or missing; the manifest and the logs must be sound.
+    kLogs,    // Parts of the logs too: what is damaged of them is left out.
+  } tolerance = Tolerance::kNone;
   PartitionId partition_count = 0;
   size_t memtable_bytes = 0;
   // Called on any thread when flushing or compacting has failed; RocksDB then takes no more writes.
@@ -38,6 +46,15 @@ struct Contents {
   uint64_t record_count = 0;
   uint64_t byte_count = 0;  // Keys and values, as the callers see them.
 };
+
+// A table file of the database, as its manifest knows it.
+struct Table {
+  std::string name;    // "000012.sst"
+  std::string family;  // kRecordsFamily, or that of a partition's log
+  uint64_t size = 0;
+};
+inline constexpr const char* kRecordsFamily = "default";
+std::string log_family(PartitionId partition);
 
 // Reads: any thread. add(), set_sequence(), write(), flush(): one thread at a time.
 class Database {
@@ -67,6 +84,7 @@ class Database {
   // Reads everything there is and verifies every checksum, RocksDB's and ours. The first damage if
   // any.
   Result<Contents> verify(uint32_t partition_count) const;
+  std::vector<Table> tables() const;
 
  private:
   enum class Space : uint8_t { kRecords, kLog };  // Of a partition.

@@ -57,6 +57,7 @@ void LogInspector::feed(ByteView block) {
     if (rest.size() < kHeaderSize) {
       // The trailer of a whole block is zero; at the end of the log this is a cut header.
       if (block.size() == kLogBlockSize && is_zero(rest)) return;
+      collected_from_.reset();
       if (!damage_) damage_ = group_.value_or(offset);
       return;
     }
@@ -64,13 +65,16 @@ void LogInspector::feed(ByteView block) {
     const size_t length = little_endian(rest.substr(4, 2));
     const auto type = static_cast<uint8_t>(rest[6]);
     if (length > rest.size() - kHeaderSize || type == kZero) {
+      collected_from_.reset();
       if (!damage_) damage_ = group_.value_or(offset);
       return;
     }
     if (masked_log_crc(rest.substr(6, 1 + length)) == crc) {
       record(type, offset);
-    } else if (!damage_) {
-      damage_ = group_.value_or(offset);
+      collect(type, offset, rest.substr(kHeaderSize, length));
+    } else {
+      collected_from_.reset();
+      if (!damage_) damage_ = group_.value_or(offset);
     }
     at += kHeaderSize + length;
   }
@@ -91,6 +95,20 @@ void LogInspector::record(uint8_t type, uint64_t offset) {
   }
   if (type == kFirst) group_ = offset;
   if (type == kLast) group_.reset();
+}
+
+// A group counts as whole only if nothing between its fragments was left out.
+void LogInspector::collect(uint8_t type, uint64_t offset, ByteView payload) {
+  if (!visit_) return;
+  if (type == kFull || type == kFirst) {
+    collected_from_ = offset;
+    collected_.clear();
+  }
+  if (!collected_from_) return;
+  collected_.append(payload);
+  if (type != kFull && type != kLast) return;
+  visit_(*collected_from_, collected_);
+  collected_from_.reset();
 }
 
 LogState LogInspector::state() const {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "base/bytes.h"
@@ -25,6 +26,12 @@ enum class LogState : uint8_t { kSound, kTorn, kDamaged };
 
 class LogInspector {
  public:
+  // Is given each whole group, with the offset of its beginning, also those behind damage.
+  using GroupVisitor = std::function<void(uint64_t offset, ByteView group)>;
+
+  LogInspector() = default;
+  explicit LogInspector(GroupVisitor visit) : visit_(std::move(visit)) {}
+
   // The blocks of a log from the first to the last; only the last may be shorter than
   // kLogBlockSize.
   void feed(ByteView block);
@@ -35,11 +42,16 @@ class LogInspector {
 
  private:
   void record(uint8_t type, uint64_t offset);
+  void collect(uint8_t type, uint64_t offset, ByteView payload);
 
   uint64_t block_offset_ = 0;
   std::optional<uint64_t> group_;  // Where the group that is being read began.
   std::optional<uint64_t> damage_;
   bool group_after_damage_ = false;
+
+  GroupVisitor visit_;
+  std::optional<uint64_t> collected_from_;  // Where the group in collected_ began.
+  Bytes collected_;
 };
 
 // CRC-32C (Castagnoli), as RocksDB masks it in its logs. Seen here for tests that make logs.

@@ -13,11 +13,6 @@
 namespace linarite::store {
 namespace {
 
-constexpr const char* kFormatFile = "format";
-constexpr const char* kLockFile = "lock";
-constexpr const char* kDatabaseDirectory = "rocksdb";
-constexpr std::string_view kLogSuffix = ".log";
-
 constexpr const char* kRestore =
     "Restore the data directory from a backup; keep the damaged one for examination";
 

@@ -14,7 +14,12 @@
 
 namespace linarite::store {
 
+inline constexpr const char* kFormatFile = "format";
 inline constexpr const char* kHighWaterFile = "high_water";
+inline constexpr const char* kLockFile = "lock";
+inline constexpr const char* kDatabaseDirectory = "rocksdb";
+inline constexpr std::string_view kLogSuffix = ".log";
+inline constexpr std::string_view kTableSuffix = ".sst";
 
 // The first failure of a store, after which it takes no more writes. Any thread.
 class Health {

@@ -1,0 +1,209 @@
+#include "server/store_contents.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace linarite::server {
+namespace {
+
+constexpr uint8_t kBeginVersion = 1;
+constexpr size_t kProblemsMax = 100;
+
+class Reader {
+ public:
+  explicit Reader(store::ClosedStore& store) : store_(store) {}
+
+  Result<StoreContents> run() {
+    for (store::PartitionId p = 0; p < store_.partition_count(); ++p) {
+      partition_ = p;
+      devices_.clear();
+      messages_.clear();
+      begin_.reset();
+      Status read = store_.scan(p, {}, {}, [this](std::string_view key, std::string_view value) {
+        record(key, value);
+        return true;
+      });
+      if (read) read = read_log();
+      if (read) continue;
+      if (read.error().code != ErrorCode::kStoreCorrupt) return std::unexpected(read.error());
+      problem(read.error().message);
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void problem(const std::string& text) {
+    if (out_.problems.size() >= kProblemsMax) return;
+    out_.problems.push_back(fmt::format("partition {}: {}", partition_, text));
+  }
+  template <class T>
+  const T* sound(const Result<T>& decoded) {
+    if (decoded) return &*decoded;
+    problem(decoded.error().message);
+    return nullptr;
+  }
+
+  void record(std::string_view key, std::string_view value);
+  void message(std::string_view key, std::string_view value);
+  Status read_log();
+  void entry(const LogEntry& entry);
+
+  store::ClosedStore& store_;
+  StoreContents out_;
+  store::PartitionId partition_ = 0;
+  std::set<std::string, std::less<>> devices_;
+  std::set<uint64_t> messages_;
+  std::optional<LogBegin> begin_;
+  uint64_t next_ = 0;  // Of the log.
+  bool any_ = false;
+};
+
+void Reader::record(std::string_view key, std::string_view value) {
+  switch (key.empty() ? '\0' : key.front()) {
+    case hub::kConnectionKey:
+      sound(hub::decode_connection_times(value));
+      return;
+    case hub::kDeviceKey: {
+      const auto identity = hub::decode_identity(value);
+      if (!sound(identity)) return;
+      ++out_.identities;
+      if (identity->status == hub::DeviceStatus::kDisabled) ++out_.disabled;
+      devices_.insert(identity->device_id);
+      return;
+    }
+    case hub::kFeedbackKey:
+      if (sound(hub::decode_feedback(value))) ++out_.feedback;
+      return;
+    case hub::kGapKey:
+      sound(hub::EventGap::decode(value));
+      return;
+    case hub::kHubKey:
+      sound(hub::decode_time(value));
+      return;
+    case hub::kMessageKey:
+    case hub::kCountKey:
+      return message(key, value);
+    case hub::kPolicyKey:
+      if (sound(hub::decode_policy(value))) ++out_.policies;
+      return;
+    case hub::kReservedKey:
+      sound(hub::decode_number(value));
+      return;
+    case hub::kSessionKey:
+      if (sound(hub::decode_session(value))) ++out_.sessions;
+      return;
+    case hub::kTrimmedKey:
+      begin_ = decode_log_begin(value);
+      if (!begin_) problem("the beginning of the event log can't be read");
+      return;
+    default:
+      problem("a record of an unknown kind");
+  }
+}
+
+void Reader::message(std::string_view key, std::string_view value) {
+  const auto sequence = hub::key_sequence(key);
+  if (!sequence) return problem("a message key can't be read");
+  if (key.front() == hub::kCountKey) {
+    if (!messages_.contains(*sequence)) problem("a delivery count belongs to no message");
+    sound(hub::decode_number(value));
+    return;
+  }
+  const auto message = hub::decode_message(value);
+  if (!sound(message)) return;
+  ++out_.messages;
+  messages_.insert(*sequence);
+  if (!devices_.contains(message->header.device_id)) {
+    problem("a stored message belongs to no device");
+  }
+}
+
+Status Reader::read_log() {
+  next_ = begin_ ? begin_->sequence : 0;
+  any_ = false;
+  return store_.scan_log(partition_, [this](std::string_view key, std::string_view value) {
+    const auto read = decode_log_entry(key, value);
+    if (!read) {
+      problem(read.error().message);
+    } else {
+      entry(*read);
+    }
+    return true;
+  });
+}
+
+void Reader::entry(const LogEntry& entry) {
+  const auto* const gap = std::get_if<hub::EventGap>(&entry);
+  const hub::EventBlockPtr block = gap ? nullptr : std::get<hub::EventBlockPtr>(entry);
+  const uint64_t first = gap ? gap->first : block->first();
+  const uint64_t next = gap ? gap->next : block->next();
+  if (next <= next_ && !any_) return;  // Trimmed, and still there.
+  if (first != next_) {
+    problem(fmt::format("events {} to {} are missing from the log", next_, first));
+  }
+  any_ = true;
+  next_ = next;
+  if (gap) return;
+  out_.events += block->size();
+  auto& ranges = out_.event_ranges;
+  if (!ranges.empty() && ranges.back().partition == partition_ && ranges.back().next == first) {
+    ranges.back().next = next;
+  } else {
+    ranges.push_back({.partition = partition_, .first = first, .next = next});
+  }
+}
+
+}  // namespace
+
+Result<StoreContents> read_contents(store::ClosedStore& store) { return Reader(store).run(); }
+
+std::optional<LogBegin> decode_log_begin(ByteView record) {
+  ByteReader reader(record);
+  const auto version = reader.number<uint8_t>();
+  const auto sequence = reader.number<uint64_t>();
+  const auto offset = reader.number<uint64_t>();
+  const auto last_offset = reader.number<uint64_t>();
+  const auto time = reader.number<uint64_t>();
+  if (version != kBeginVersion || !time || !reader.empty()) return std::nullopt;
+  return LogBegin{
+      .sequence = *sequence,
+      .offset = *offset,
+      .last_offset = *last_offset,
+      .last_enqueued = WallTime(std::chrono::milliseconds(static_cast<int64_t>(*time)))};
+}
+
+Bytes encode_log_begin(const LogBegin& begin) {
+  Bytes record;
+  ByteWriter writer(record);
+  writer.number(kBeginVersion);
+  writer.number(begin.sequence);
+  writer.number(begin.offset);
+  writer.number(begin.last_offset);
+  writer.number(static_cast<uint64_t>(begin.last_enqueued.time_since_epoch().count()));
+  return record;
+}
+
+Result<LogEntry> decode_log_entry(ByteView key, ByteView value) {
+  Result<LogEntry> out = fail(ErrorCode::kStoreCorrupt, "a record of the event log can't be read");
+  uint64_t next = 0;
+  if (hub::EventGap::is_gap(value)) {
+    const auto gap = hub::EventGap::decode(value);
+    if (!gap) return std::unexpected(gap.error());
+    next = gap->next;
+    out = *gap;
+  } else {
+    auto block = hub::EventBlock::decode(value);
+    if (!block) return std::unexpected(block.error());
+    next = (*block)->next();
+    out = *std::move(block);
+  }
+  if (key != hub::event_block_key(next - 1)) {
+    return fail(ErrorCode::kStoreCorrupt, "a record of the event log lies under a wrong key");
+  }
+  return out;
+}
+
+}  // namespace linarite::server

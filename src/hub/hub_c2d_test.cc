@@ -255,6 +255,36 @@ TEST_F(C2dTest, PurgeRemovesAllAndTellsOfIt) {
   EXPECT_EQ(link_.take(), "m1 m4 ");
 }
 
+TEST_F(C2dTest, PurgeTakesWhatWasJustAbandoned) {
+  ASSERT_TRUE(send("d1", "m1"));
+  const auto received = partition("d1").receive("d1");
+  store_.hold_commits(true);
+  partition("d1").settle("d1", (*received)->lock, Partition::Settlement::kAbandon,
+                         [](const Status&) {});
+  std::optional<uint64_t> purged;
+  partition("d1").purge("d1", [&](Result<uint64_t> count) { purged = *count; });
+  store_.hold_commits(false);
+  run();
+  EXPECT_EQ(purged, 1U);
+  EXPECT_FALSE(partition("d1").receive("d1")->has_value());
+  restart();
+  EXPECT_FALSE(partition("d1").receive("d1")->has_value());
+}
+
+TEST_F(C2dTest, PurgeIsAnsweredWhenWhatEndsAlreadyIsGone) {
+  ASSERT_TRUE(send("d1", "m1"));
+  connect("d1", link_, 1);
+  store_.hold_commits(true);
+  partition("d1").complete(link_, link_.locks.at(0), [](const Status&) {});
+  std::optional<uint64_t> purged;
+  partition("d1").purge("d1", [&](Result<uint64_t> count) { purged = *count; });
+  run();
+  EXPECT_EQ(purged, std::nullopt) << "a crash now would bring the message back";
+  store_.hold_commits(false);
+  run();
+  EXPECT_EQ(purged, 0U);
+}
+
 TEST_F(C2dTest, ReceiveWithoutAConnectionLocksForAMinute) {
   ASSERT_TRUE(send("d1", "m1"));
   ASSERT_TRUE(send("d1", "m2"));

@@ -223,18 +223,18 @@ void Model::may_end(uint32_t device, bool purge) {
   }
 }
 
-// What was there before the purge and whose end nobody else has asked for is gone, and its sender
-// is told.
+// What was there before the purge is gone, and its sender is told if nobody else has asked for its
+// end.
 void Model::purged(uint32_t device, Moment asked, uint64_t step) {
   for (const uint32_t index : of_device_[device]) {
     ModelMessage& message = messages_[index];
     if (message.presence == Presence::kNo || !message.accepted_at ||
-        *message.accepted_at >= asked.step || message.abandoned || message.complete_asked ||
-        message.reject_asked) {
+        *message.accepted_at >= asked.step) {
       continue;
     }
     set_ended(message, step);
-    if (!message.lossy && wanted(message.ack, hub::Outcome::kPurged)) {
+    const bool others = message.abandoned || message.complete_asked || message.reject_asked;
+    if (!others && !message.lossy && wanted(message.ack, hub::Outcome::kPurged)) {
       message.expects_feedback_until = std::min(asked.wall, message.expiry) + kFeedbackTtl;
     }
   }

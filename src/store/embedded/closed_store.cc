@@ -161,6 +161,12 @@ Status ClosedStore::read_own_files() {
     mark_damaged_ = true;
   }
   log_certain_.assign(partition_count_, true);
+  const auto damage =
+      mark_ ? short_manifest(*files_, file(kDatabaseDirectory), **mark_text) : std::nullopt;
+  if (damage) {
+    add_damage(kDatabaseDirectory, kManifest, damage->message);
+    doubt_everything();
+  }
   return {};
 }
 

@@ -226,7 +226,8 @@ bool EmbeddedStore::mark_is_due() const {
 
 void EmbeddedStore::save_mark() {
   if (batches_since_mark_ == 0 || health_.failure()) return;
-  const Status saved = parts_->files->replace(path_, kHighWaterFile, high_water_text(sequences_));
+  const Status saved = parts_->files->replace(
+      path_, kHighWaterFile, high_water_text(sequences_, parts_->files->manifest()));
   if (!saved) return health_.fail(saved.error());
   marked_at_ = clock_.now();
   batches_since_mark_ = 0;

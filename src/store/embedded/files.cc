@@ -10,10 +10,19 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
+#include "base/text.h"
+
 namespace linarite::store {
+
+struct SyncedManifest {
+  std::mutex mutex;
+  std::optional<ManifestMark> mark;  // Guarded by mutex.
+};
+
 namespace {
 
 using rocksdb::FileOptions;
@@ -28,16 +37,50 @@ Status to_status(const IOStatus& status) {
 
 std::string system_text(int error) { return std::generic_category().message(error); }
 
+// Notes how much of it is synced.
+class ManifestFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  ManifestFile(std::unique_ptr<rocksdb::FSWritableFile> file, uint64_t number,
+               std::shared_ptr<SyncedManifest> noted)
+      : FSWritableFileOwnerWrapper(std::move(file)), number_(number), noted_(std::move(noted)) {}
+
+  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    return note(target()->GetFileSize(options, debug), target()->Sync(options, debug));
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    return note(target()->GetFileSize(options, debug), target()->Fsync(options, debug));
+  }
+
+ private:
+  IOStatus note(uint64_t size, IOStatus synced) {
+    if (synced.ok()) {
+      const std::lock_guard lock(noted_->mutex);
+      noted_->mark = {.number = number_, .size = size};
+    }
+    return synced;
+  }
+  const uint64_t number_;
+  const std::shared_ptr<SyncedManifest> noted_;
+};
+
 // RocksDB creates files with mode 0644 and directories with 0755; the umask belongs to the process.
 class PrivateFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  using FileSystemWrapper::FileSystemWrapper;
+  PrivateFileSystem(std::shared_ptr<rocksdb::FileSystem> base,
+                    std::shared_ptr<SyncedManifest> manifest)
+      : FileSystemWrapper(std::move(base)), manifest_(std::move(manifest)) {}
   const char* Name() const override { return "LinaritePrivate"; }
 
   IOStatus NewWritableFile(const std::string& path, const FileOptions& options,
                            std::unique_ptr<rocksdb::FSWritableFile>* file,
                            IODebugContext* debug) override {
-    return close_off(path, 0600, target()->NewWritableFile(path, options, file, debug));
+    IOStatus made = close_off(path, 0600, target()->NewWritableFile(path, options, file, debug));
+    const std::string_view name = std::string_view(path).substr(path.find_last_of('/') + 1);
+    const auto number = manifest_number(name);
+    if (made.ok() && number) {
+      *file = std::make_unique<ManifestFile>(std::move(*file), *number, manifest_);
+    }
+    return made;
   }
   IOStatus ReopenWritableFile(const std::string& path, const FileOptions& options,
                               std::unique_ptr<rocksdb::FSWritableFile>* file,
@@ -58,6 +101,7 @@ class PrivateFileSystem final : public rocksdb::FileSystemWrapper {
     if (!created.ok() || ::chmod(path.c_str(), mode) == 0) return created;
     return IOStatus::IOError("chmod " + path, system_text(errno));
   }
+  const std::shared_ptr<SyncedManifest> manifest_;
 };
 
 }  // namespace
@@ -79,11 +123,23 @@ FileLock::~FileLock() {
 }
 
 Files::Files(std::shared_ptr<rocksdb::FileSystem> base)
-    : file_system_(std::make_shared<PrivateFileSystem>(
-          base != nullptr ? std::move(base) : rocksdb::FileSystem::Default())) {}
+    : manifest_(std::make_shared<SyncedManifest>()),
+      file_system_(std::make_shared<PrivateFileSystem>(
+          base != nullptr ? std::move(base) : rocksdb::FileSystem::Default(), manifest_)) {}
 
 Files::~Files() = default;
 Files::Files(Files&&) noexcept = default;
+
+std::optional<ManifestMark> Files::manifest() const {
+  const std::lock_guard lock(manifest_->mutex);
+  return manifest_->mark;
+}
+
+std::optional<uint64_t> manifest_number(std::string_view name) {
+  constexpr std::string_view kPrefix = "MANIFEST-";
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  return whole_number<uint64_t>(name.substr(kPrefix.size()));
+}
 
 bool Files::exists(const std::string& path) const {
   return file_system_->FileExists(path, IOOptions(), nullptr).ok();

@@ -8,11 +8,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/time.h"
+#include "store/embedded/format.h"
 
 namespace rocksdb {
 class FileSystem;
@@ -33,6 +35,11 @@ class FileLock {
   explicit FileLock(int descriptor) : descriptor_(descriptor) {}
   int descriptor_;
 };
+
+struct SyncedManifest;
+
+// The number of "MANIFEST-000104", or nothing.
+std::optional<uint64_t> manifest_number(std::string_view name);
 
 // Failures are kIoError with the operating system's text. One thread at a time.
 class Files {
@@ -61,11 +68,15 @@ class Files {
   // What this process may still write to the file system of the directory.
   Result<uint64_t> free_bytes(const std::string& directory) const;
 
+  // RocksDB's manifest that was synced last through this, and how much of it. Any thread.
+  std::optional<ManifestMark> manifest() const;
+
   const std::shared_ptr<rocksdb::FileSystem>& file_system() const { return file_system_; }
 
  private:
   Status write_synced(const std::string& path, ByteView bytes);
   Status sync_directory(const std::string& path);
+  std::shared_ptr<SyncedManifest> manifest_;
   std::shared_ptr<rocksdb::FileSystem> file_system_;
 };
 

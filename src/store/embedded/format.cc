@@ -16,6 +16,7 @@ static_assert(kPartitionCountMax <= kOwnPrefix);
 
 constexpr std::string_view kFormatName = "linarite-store";
 constexpr std::string_view kHighWaterName = "linarite-high-water";
+constexpr std::string_view kManifestLabel = "manifest=";
 constexpr std::string_view kChecksumLabel = " checksum=";
 constexpr size_t kChecksumDigits = 16;
 
@@ -109,15 +110,17 @@ Result<Format> parse_format(ByteView text) {
   return Format{.version = *version, .partition_count = *count};
 }
 
-Bytes high_water_text(const HighWater& mark) {
+Bytes high_water_text(const HighWater& mark, std::optional<ManifestMark> manifest) {
   std::string line(kHighWaterName);
   for (const uint64_t sequence : mark) line += fmt::format(" {}", sequence);
+  if (manifest) line += fmt::format(" {}{}:{}", kManifestLabel, manifest->number, manifest->size);
   return sealed_line(line);
 }
 
 Result<HighWater> parse_high_water(ByteView text) {
   const auto damaged = fail(ErrorCode::kStoreCorrupt, "the file high_water is damaged");
-  const auto words = sealed_words(text, kHighWaterName);
+  auto words = sealed_words(text, kHighWaterName);
+  if (words && !words->empty() && words->back().starts_with(kManifestLabel)) words->pop_back();
   if (!words || words->empty() || words->size() > kPartitionCountMax) return damaged;
   HighWater mark;
   for (const std::string_view word : *words) {
@@ -126,6 +129,17 @@ Result<HighWater> parse_high_water(ByteView text) {
     mark.push_back(*sequence);
   }
   return mark;
+}
+
+std::optional<ManifestMark> parse_manifest_mark(ByteView text) {
+  const auto words = sealed_words(text, kHighWaterName);
+  if (!words || words->empty() || !words->back().starts_with(kManifestLabel)) return std::nullopt;
+  const std::string_view word = words->back().substr(kManifestLabel.size());
+  const size_t colon = std::min(word.find(':'), word.size());
+  const auto number = whole_number<uint64_t>(word.substr(0, colon));
+  const auto size = whole_number<uint64_t>(word.substr(std::min(colon + 1, word.size())));
+  if (!number || !size) return std::nullopt;
+  return ManifestMark{.number = *number, .size = *size};
 }
 
 }  // namespace linarite::store

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -42,8 +43,17 @@ Bytes format_text(const Format& format);
 Result<Format> parse_format(ByteView text);
 
 // The file `high_water`: for each partition the sequence of a batch that is known to be durable.
+// RocksDB's manifest too: a manifest that was cut between two of its entries looks sound to
+// RocksDB.
 using HighWater = std::vector<uint64_t>;
-Bytes high_water_text(const HighWater& mark);
+struct ManifestMark {
+  uint64_t number = 0;  // Of the file MANIFEST-number.
+  uint64_t size = 0;    // Bytes of it that are known to be durable.
+  bool operator==(const ManifestMark&) const = default;
+};
+Bytes high_water_text(const HighWater& mark, std::optional<ManifestMark> manifest = std::nullopt);
 Result<HighWater> parse_high_water(ByteView text);
+// Nothing if the mark is damaged or does not say.
+std::optional<ManifestMark> parse_manifest_mark(ByteView text);
 
 }  // namespace linarite::store

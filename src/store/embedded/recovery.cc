@@ -122,6 +122,9 @@ Status Recovery::read_mark() {
     return fail(ErrorCode::kStoreCorrupt, "the file high_water belongs to another store");
   }
   mark_ = std::move(*mark);
+  if (const auto damage = short_manifest(files(), file(kDatabaseDirectory), **text)) {
+    return std::unexpected(*damage);
+  }
   return {};
 }
 
@@ -230,7 +233,8 @@ Status Recovery::open_for_use() {
   if (status) status = compare_with_mark();
   if (status) status = convert_format();
   if (!status) return status;
-  return files().replace(options_.path, kHighWaterFile, high_water_text(parts_->sequences));
+  return files().replace(options_.path, kHighWaterFile,
+                         high_water_text(parts_->sequences, files().manifest()));
 }
 
 Result<std::unique_ptr<RecoveredStore>> Recovery::run() {
@@ -261,6 +265,21 @@ Result<CheckReport> Recovery::check() {
 }
 
 }  // namespace
+
+std::optional<Error> short_manifest(const Files& files, const std::string& database,
+                                    ByteView mark_text) {
+  const auto mark = parse_manifest_mark(mark_text);
+  if (!mark) return std::nullopt;
+  std::string name = fmt::format("MANIFEST-{:06}", mark->number);
+  const auto current = files.read(database + "/CURRENT", kOwnFileSizeMax);
+  if (!current || !*current || **current != name + "\n") return std::nullopt;
+  uint64_t size = 0;
+  const Status read = files.read_blocks(database + "/" + name, kLogBlockSize,
+                                        [&](ByteView block) { size += block.size(); });
+  if (!read || size >= mark->size) return std::nullopt;
+  return Error{ErrorCode::kStoreCorrupt, fmt::format("{}/{} has {} bytes, and had {}",
+                                                     kDatabaseDirectory, name, size, mark->size)};
+}
 
 void Health::fail(const Error& error) {
   const std::lock_guard lock(mutex_);

@@ -47,6 +47,11 @@ struct RecoveredStore {
   Duration sync_duration{};
 };
 
+// What is wrong with RocksDB's manifest if it is shorter than the mark says; nothing if it is not.
+// A manifest with another number is one that RocksDB was about to replace, or had just replaced.
+std::optional<Error> short_manifest(const Files& files, const std::string& database,
+                                    ByteView mark_text);
+
 // See EmbeddedStore::open() for the errors.
 Result<std::unique_ptr<RecoveredStore>> recover(const EmbeddedOptions& options, const Clock& clock,
                                                 Logger& logger,

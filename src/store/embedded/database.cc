@@ -15,6 +15,8 @@
 #include <cstdio>
 #include <exception>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -156,6 +158,12 @@ constexpr PartitionId kOwnSeal = kPartitionCountMax;
 }  // namespace
 
 struct Database::Rocks {
+  // The first keys of the tables that a family had at one of RocksDB's versions of it.
+  struct TableStarts {
+    uint64_t version = 0;
+    std::shared_ptr<const std::vector<Bytes>> keys;
+  };
+
   std::shared_ptr<rocksdb::FileSystem> file_system;
   std::unique_ptr<rocksdb::Env> env;  // Must outlive the database.
   std::unique_ptr<rocksdb::DB> db;
@@ -164,6 +172,8 @@ struct Database::Rocks {
   rocksdb::WriteBatch group;
   std::vector<std::pair<PartitionId, Bytes>> trims;  // Ends of logs, once the group is durable.
   rocksdb::Status group_status;  // The first write that did not fit into the group.
+  std::mutex starts_mutex;
+  std::map<uint32_t, TableStarts> starts;  // By id of the family. Guarded by starts_mutex.
 
   rocksdb::ColumnFamilyHandle* records() const { return handles.front(); }
   // Null if the database has no logs.
@@ -202,21 +212,25 @@ struct Database::Rocks {
     return status;
   }
 
-  // The first keys of the family's tables that lie behind `begin` and before `end`, in their order.
-  std::vector<Bytes> table_starts(rocksdb::ColumnFamilyHandle* family, ByteView begin,
-                                  ByteView end) const {
+  // The first keys of a family's tables, in their order. Each scan asks; a log may have hundreds of
+  // tables, so they are kept until the family has others.
+  std::shared_ptr<const std::vector<Bytes>> table_starts(rocksdb::ColumnFamilyHandle* family) {
+    uint64_t version = 0;  // Read first: what changes meanwhile makes the next scan look again.
+    const bool known =
+        db->GetIntProperty(family, rocksdb::DB::Properties::kCurrentSuperVersionNumber, &version);
+    const std::lock_guard lock(starts_mutex);
+    TableStarts& kept = starts[family->GetID()];
+    if (known && kept.keys && kept.version == version) return kept.keys;
     rocksdb::ColumnFamilyMetaData tables;
     db->GetColumnFamilyMetaData(family, &tables);
-    std::vector<Bytes> starts;
+    std::vector<Bytes> keys;
     for (const rocksdb::LevelMetaData& level : tables.levels) {
-      for (const rocksdb::SstFileMetaData& table : level.files) {
-        if (table.smallestkey > begin && table.smallestkey < end) {
-          starts.push_back(table.smallestkey);
-        }
-      }
+      for (const rocksdb::SstFileMetaData& table : level.files) keys.push_back(table.smallestkey);
     }
-    std::ranges::sort(starts);
-    return starts;
+    std::ranges::sort(keys);
+    kept = {.version = version,
+            .keys = std::make_shared<const std::vector<Bytes>>(std::move(keys))};
+    return kept.keys;
   }
 
   // RocksDB only warns of a table whose properties are damaged, and then reads its index in a wrong
@@ -407,20 +421,21 @@ Status Database::scan_space(Space space, PartitionId partition, std::string_view
   // RocksDB 7.8 loses the error of a damaged block at the beginning of a table when an iterator
   // comes there from the table before: it goes on without that table, or ends (found by
   // tests/bitflip). A seek reports it, so each table is entered by one.
-  const std::vector<Bytes> starts = rocks_->table_starts(family, first, last);
+  const auto starts = rocks_->table_starts(family);
+  auto next = std::ranges::upper_bound(*starts, first);
+  const auto stop = std::ranges::lower_bound(next, starts->end(), last);
   Status outcome;
   const rocksdb::Status status = guarded([&] {
     const std::unique_ptr<rocksdb::Iterator> at(rocks_->db->NewIterator(options, family));
-    auto next = starts.begin();
     at->Seek(slice(first));
     for (;;) {
-      if (at->Valid() && (next == starts.end() || view(at->key()) < ByteView(*next))) {
+      if (at->Valid() && (next == stop || view(at->key()) < ByteView(*next))) {
         const ByteView key = view(at->key()).substr(kPartitionKeySize);
         const auto value = unseal(partition, key, view(at->value()));
         if (!value) outcome = std::unexpected(value.error());
         if (!value || !visit(key, *value)) return rocksdb::Status::OK();
         at->Next();
-      } else if ((!at->Valid() && !at->status().ok()) || next == starts.end()) {
+      } else if ((!at->Valid() && !at->status().ok()) || next == stop) {
         return at->status();
       } else {
         at->Seek(slice(*next++));

@@ -100,7 +100,8 @@ void NetworkWorld::RestBackEnd::sent_answered(const http::Response& response, Mo
 void NetworkWorld::RestBackEnd::read_answered(const http::Response& response) {
   const Read read = *std::exchange(read_, std::nullopt);
   const ModelDevice& known = world_.model_.device(read.device);
-  if (response.status >= 500 || response.status == 401) return;
+  // 408: the network held the rest of the request back for too long.
+  if (response.status >= 500 || response.status == 401 || response.status == 408) return;
   if (read.before.uncertain || read.before.version != known.version) return;
   const bool there = known.presence == Presence::kYes;
   const std::string_view status =

@@ -126,6 +126,19 @@ Event EventBlock::at(size_t index) const {
   return event;
 }
 
+Result<LogEntry> decode_log_entry(ByteView key, ByteView value) {
+  if (EventGap::is_gap(value)) {
+    const auto gap = EventGap::decode(value);
+    if (!gap) return std::unexpected(gap.error());
+    if (key == event_block_key(gap->next - 1)) return *gap;
+    return fail(ErrorCode::kStoreCorrupt, "a gap of the event log lies under a wrong key");
+  }
+  auto block = EventBlock::decode(value);
+  if (!block) return std::unexpected(block.error());
+  if (key == event_block_key((*block)->next() - 1)) return *std::move(block);
+  return fail(ErrorCode::kStoreCorrupt, "a block of events lies under a wrong key");
+}
+
 EventBlockBuilder::EventBlockBuilder(uint64_t sequence, uint64_t offset)
     : first_(sequence), first_offset_(offset) {
   ByteWriter writer(record_);

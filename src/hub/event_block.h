@@ -50,6 +50,9 @@ class EventBlock {
   std::vector<uint32_t> starts_;  // Of the events in record_.
 };
 
+// kStoreCorrupt if the record can't be read or lies under another key than its own.
+Result<LogEntry> decode_log_entry(ByteView key, ByteView value);
+
 // Gathers events into a block.
 class EventBlockBuilder {
  public:

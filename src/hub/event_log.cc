@@ -13,7 +13,6 @@
 namespace linarite::hub {
 namespace {
 
-constexpr uint8_t kTrimVersion = 1;
 // How often the front of the log is looked at.
 constexpr Duration kTrimInterval = seconds(60);
 // The log is trimmed as it grows when it is larger than its limit by this part.
@@ -21,57 +20,11 @@ constexpr uint64_t kTrimSlackPart = 16;
 
 std::unexpected<Error> corrupt(const char* what) { return fail(ErrorCode::kStoreCorrupt, what); }
 
-Result<EventBlockPtr> decode_block(ByteView key, ByteView value) {
-  auto block = EventBlock::decode(value);
-  if (block && key != event_block_key((*block)->next() - 1)) {
-    return corrupt("a block of events lies under a wrong key");
-  }
-  return block;
-}
-
-Result<EventGap> decode_gap(ByteView key, ByteView value) {
-  auto gap = EventGap::decode(value);
-  if (gap && key != event_block_key(gap->next - 1)) {
-    return corrupt("a gap of the event log lies under a wrong key");
-  }
-  return gap;
-}
-
 }  // namespace
 
 EventLog::EventLog(Parts parts) : parts_(std::move(parts)) {}
 
 EventLog::~EventLog() = default;
-
-Bytes EventLog::encode_trim(const Begin& begin, const End& before) {
-  Bytes record;
-  ByteWriter writer(record);
-  writer.number(kTrimVersion);
-  writer.number(begin.sequence);
-  writer.number(begin.offset);
-  writer.number(before.last_offset);
-  writer.number(static_cast<uint64_t>(before.last_enqueued.time_since_epoch().count()));
-  return record;
-}
-
-Status EventLog::decode_trim(ByteView record) {
-  ByteReader reader(record);
-  const auto version = reader.number<uint8_t>();
-  const auto sequence = reader.number<uint64_t>();
-  const auto offset = reader.number<uint64_t>();
-  const auto last_offset = reader.number<uint64_t>();
-  const auto last_enqueued = reader.number<uint64_t>();
-  if (version != kTrimVersion || !last_enqueued || !reader.empty()) {
-    return corrupt("the beginning of the event log can't be read");
-  }
-  begin_ = {.sequence = *sequence, .offset = *offset};
-  end_ = {
-      .sequence = *sequence,
-      .offset = *offset,
-      .last_offset = *last_offset,
-      .last_enqueued = WallTime(std::chrono::milliseconds(static_cast<int64_t>(*last_enqueued)))};
-  return {};
-}
 
 EventLog::End EventLog::end_of(const EventBlock& block) {
   const Event last = block.back();
@@ -81,25 +34,26 @@ EventLog::End EventLog::end_of(const EventBlock& block) {
           .last_enqueued = last.enqueued};
 }
 
-Result<EventLog::End> EventLog::decode_end(ByteView key, ByteView value) {
-  if (!EventGap::is_gap(value)) {
-    const auto block = decode_block(key, value);
-    if (!block) return std::unexpected(block.error());
-    return end_of(**block);
-  }
-  const auto gap = decode_gap(key, value);
-  if (!gap) return std::unexpected(gap.error());
-  return End{.sequence = gap->next,
-             .offset = gap->next_offset,
-             .last_offset = gap->last_offset,
-             .last_enqueued = gap->last_enqueued};
+EventLog::End EventLog::end_of(const LogEntry& entry) {
+  if (const auto* const block = std::get_if<EventBlockPtr>(&entry)) return end_of(**block);
+  const auto& gap = std::get<EventGap>(entry);
+  return {.sequence = gap.next,
+          .offset = gap.next_offset,
+          .last_offset = gap.last_offset,
+          .last_enqueued = gap.last_enqueued};
 }
 
 Status EventLog::load() {
   const auto trimmed = parts_.store.get(parts_.id, Bytes(1, kTrimmedKey));
   if (!trimmed) return std::unexpected(trimmed.error());
   if (*trimmed && !mutated(Mutation::kEventNumbersForgotten)) {
-    if (Status read = decode_trim(**trimmed); !read) return read;
+    const auto begin = decode_log_begin(**trimmed);
+    if (!begin) return std::unexpected(begin.error());
+    begin_ = {.sequence = begin->sequence, .offset = begin->offset};
+    end_ = {.sequence = begin->sequence,
+            .offset = begin->offset,
+            .last_offset = begin->last_offset,
+            .last_enqueued = begin->last_enqueued};
   }
   const auto jump = parts_.store.get(parts_.id, Bytes(1, kGapKey));
   if (!jump) return std::unexpected(jump.error());
@@ -111,10 +65,11 @@ Status EventLog::load() {
   const auto last = parts_.store.last_log_record(parts_.id);
   if (!last) return std::unexpected(last.error());
   if (*last) {
-    const auto end = decode_end((*last)->key, (*last)->value);
-    if (!end) return std::unexpected(end.error());
+    const auto entry = decode_log_entry((*last)->key, (*last)->value);
+    if (!entry) return std::unexpected(entry.error());
+    const End end = end_of(*entry);
     // Without any retained event the record of the trimming knows the end.
-    if (end->sequence > begin_.sequence) end_ = *end;
+    if (end.sequence > begin_.sequence) end_ = end;
   }
   if (end_.sequence > begin_.sequence) {
     const auto stored = read_stored(begin_.sequence, 0);
@@ -326,26 +281,29 @@ Result<EventBlocks> EventLog::read_stored(uint64_t sequence, size_t bytes) const
   uint64_t wanted = sequence;
   size_t read = 0;
   const auto take = [&](std::string_view key, std::string_view value) {
-    if (EventGap::is_gap(value)) {
-      const auto gap = decode_gap(key, value);
-      if (!gap || gap->first > wanted) {
-        decoded = gap ? corrupt("a block of events is missing") : std::unexpected(gap.error());
+    const auto entry = decode_log_entry(key, value);
+    if (!entry) {
+      decoded = std::unexpected(entry.error());
+      return false;
+    }
+    if (const auto* const gap = std::get_if<EventGap>(&*entry); gap != nullptr) {
+      if (gap->first > wanted) {
+        decoded = corrupt("a block of events is missing");
         return false;
       }
       // What lies behind a gap is read by a question of its own.
       wanted = gap->next;
       return blocks.empty() && wanted < end_.sequence;
     }
-    auto block = decode_block(key, value);
-    const bool fits = block && (blocks.empty() ? (*block)->first() <= wanted  //
-                                               : (*block)->first() == wanted);
+    const auto& block = std::get<EventBlockPtr>(*entry);
+    const bool fits = blocks.empty() ? block->first() <= wanted : block->first() == wanted;
     if (!fits) {
-      decoded = block ? corrupt("a block of events is missing") : std::unexpected(block.error());
+      decoded = corrupt("a block of events is missing");
       return false;
     }
-    wanted = (*block)->next();
-    read += (*block)->byte_count();
-    blocks.push_back(*std::move(block));
+    wanted = block->next();
+    read += block->byte_count();
+    blocks.push_back(block);
     return read < bytes && wanted < end_.sequence;
   };
   const Status scanned = parts_.store.scan_log(parts_.id, event_block_key(sequence), {}, take);
@@ -412,7 +370,10 @@ Status EventLog::trim_to(uint64_t sequence) {
   }
   if (begin.sequence <= begin_.sequence) return {};
   store::Batch batch;
-  batch.put(Bytes(1, kTrimmedKey), encode_trim(begin, before));
+  batch.put(Bytes(1, kTrimmedKey), encode_log_begin({.sequence = begin.sequence,
+                                                     .offset = begin.offset,
+                                                     .last_offset = before.last_offset,
+                                                     .last_enqueued = before.last_enqueued}));
   batch.trim_log(event_block_key(begin.sequence));
   trimming_ = true;
   parts_.commit(std::move(batch), [this, begin](const Status& status) {

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "base/bytes.h"
@@ -56,6 +57,7 @@ struct Event {
 class EventBlock;  // first(), size(), at(i), byte_count(); see event_block.h.
 using EventBlockPtr = std::shared_ptr<const EventBlock>;
 using EventBlocks = std::vector<EventBlockPtr>;
+using LogEntry = std::variant<EventBlockPtr, EventGap>;  // A record of the log.
 
 // Blocks are read from the disk together until they have so many bytes: finding the place costs as
 // much as reading a hundred events.
@@ -145,8 +147,6 @@ class EventLog {
     uint64_t offset = 0;
   };
 
-  static Bytes encode_trim(const Begin& begin, const End& end);
-  Status decode_trim(ByteView record);
   // What is durable and retained from this event on, until it has `bytes`: one block at least, if
   // the event is there.
   Result<EventBlocks> read_until(uint64_t sequence, size_t bytes) const;
@@ -156,7 +156,7 @@ class EventLog {
   Result<uint64_t> search(const std::function<bool(const Event&)>& reached) const;
   static End end_of(const EventBlock& block);
   // Where the log ends after this record, a block or a gap.
-  static Result<End> decode_end(ByteView key, ByteView value);
+  static End end_of(const LogEntry& entry);
 
   void flush();
   void durable(const EventBlockPtr& block, std::vector<Done> dones, const Status& status);

@@ -289,6 +289,26 @@ Result<WallTime> decode_time(ByteView value) {
   return time;
 }
 
+Bytes encode_log_begin(const LogBegin& begin) {
+  return Encoder()
+      .number(begin.sequence)
+      .number(begin.offset)
+      .number(begin.last_offset)
+      .time(begin.last_enqueued)
+      .take();
+}
+
+Result<LogBegin> decode_log_begin(ByteView value) {
+  Decoder in(value);
+  LogBegin begin;
+  begin.sequence = in.number<uint64_t>();
+  begin.offset = in.number<uint64_t>();
+  begin.last_offset = in.number<uint64_t>();
+  begin.last_enqueued = in.time();
+  if (!in.done()) return corrupt("beginning of the event log");
+  return begin;
+}
+
 Bytes encode_number(uint64_t number) { return Encoder().number(number).take(); }
 
 Result<uint64_t> decode_number(ByteView value) {

@@ -60,6 +60,15 @@ struct StoredMessage {
   wire::C2dMessage message;
 };
 
+// Where a partition's event log begins.
+struct LogBegin {
+  uint64_t sequence = 0;
+  uint64_t offset = 0;
+  uint64_t last_offset = 0;  // Of the last event there was, if none is kept.
+  WallTime last_enqueued;
+  bool operator==(const LogBegin&) const = default;
+};
+
 Bytes encode_identity(const Identity& identity);
 Result<Identity> decode_identity(ByteView value);
 Bytes encode_connection_times(const ConnectionTimes& times);
@@ -75,6 +84,8 @@ Bytes encode_session(const Session& session);
 Result<Session> decode_session(ByteView value);
 Bytes encode_time(WallTime time);
 Result<WallTime> decode_time(ByteView value);
+Bytes encode_log_begin(const LogBegin& begin);
+Result<LogBegin> decode_log_begin(ByteView value);
 Bytes encode_number(uint64_t number);
 Result<uint64_t> decode_number(ByteView value);
 

@@ -75,6 +75,9 @@ TEST(RecordsTest, TheRest) {
   EXPECT_EQ(decode_connection_times(encode_connection_times(times)), times);
   expect_whole_or_nothing(encode_connection_times(times), decode_connection_times);
   expect_whole_or_nothing(encode_policy({"p", 3, "a", "b"}), decode_policy);
+  const LogBegin begin{.sequence = 1, .offset = 2, .last_offset = 3, .last_enqueued = kTime};
+  EXPECT_EQ(decode_log_begin(encode_log_begin(begin)), begin);
+  expect_whole_or_nothing(encode_log_begin(begin), decode_log_begin);
   EXPECT_EQ(decode_number(encode_number(7)), 7U);
   expect_whole_or_nothing(encode_number(7), decode_number);
   EXPECT_EQ(key_sequence(record_key(kMessageKey, uint64_t{258})), 258U);

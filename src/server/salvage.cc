@@ -7,10 +7,13 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/manual_loop.h"
+#include "hub/event_block.h"
+#include "hub/event_gap.h"
 #include "hub/policies.h"
 #include "hub/records.h"
 #include "server/store_contents.h"
@@ -123,9 +126,9 @@ class Salvage {
   store::PartitionId partition_ = 0;
   uint64_t used_sequence_ = 0;  // Message numbers below it are known to be used.
   // The log as far as it is written.
-  LogBegin begin_;
+  hub::LogBegin begin_;
   bool any_ = false;
-  LogBegin end_;  // Number and offset of the next event, offset and time of the last.
+  hub::LogBegin end_;  // Number and offset of the next event, offset and time of the last.
 };
 
 Status Salvage::read_begin() {
@@ -133,7 +136,7 @@ Status Salvage::read_begin() {
   const Bytes key(1, hub::kTrimmedKey);
   const Status read =
       from_.scan(partition_, key, key + '\0', [&](std::string_view, std::string_view value) {
-        begin_ = decode_log_begin(value).value_or(LogBegin());
+        begin_ = hub::decode_log_begin(value).value_or(hub::LogBegin());
         return false;
       });
   end_ = begin_;
@@ -262,21 +265,20 @@ Status Salvage::copy_log() {
 }
 
 void Salvage::take(ByteView key, ByteView value) {
+  const auto entry = hub::decode_log_entry(key, value);
+  const auto* const block = entry ? std::get_if<hub::EventBlockPtr>(&*entry) : nullptr;
   if (log_is_copied()) {
-    const auto entry = decode_log_entry(key, value);
-    const auto* const block = entry ? std::get_if<hub::EventBlockPtr>(&*entry) : nullptr;
     if (block != nullptr && (*block)->next() > begin_.sequence) report_.events += (*block)->size();
     to_.append(key, value);
     return;
   }
-  const auto entry = decode_log_entry(key, value);
   if (!entry) {
     lose(fmt::format("partition {}: a record of the event log left out: {}", partition_,
                      entry.error().message));
     return;
   }
   // An older gap is made anew where the events around it are kept.
-  if (const auto* block = std::get_if<hub::EventBlockPtr>(&*entry)) take_block(key, value, **block);
+  if (block != nullptr) take_block(key, value, **block);
 }
 
 void Salvage::take_block(ByteView key, ByteView value, const hub::EventBlock& block) {
@@ -318,7 +320,7 @@ void Salvage::take_block(ByteView key, ByteView value, const hub::EventBlock& bl
 // been used is used again.
 void Salvage::end_log() {
   const Bytes key(1, hub::kTrimmedKey);
-  if (from_.log_certain(partition_) && any_) return to_.put(key, encode_log_begin(begin_));
+  if (from_.log_certain(partition_) && any_) return to_.put(key, hub::encode_log_begin(begin_));
   const hub::EventGap jump{.first = end_.sequence,
                            .first_offset = end_.offset,
                            .next = end_.sequence + kSequenceJump,
@@ -330,15 +332,15 @@ void Salvage::end_log() {
                   "number {}",
                   partition_, jump.first, jump.next));
   if (any_) {
-    to_.put(key, encode_log_begin(begin_));
+    to_.put(key, hub::encode_log_begin(begin_));
     to_.put(Bytes(1, hub::kGapKey), jump.record());
     to_.append(hub::event_block_key(jump.next - 1), jump.record());
     return;
   }
-  to_.put(key, encode_log_begin({.sequence = jump.next,
-                                 .offset = jump.next_offset,
-                                 .last_offset = jump.last_offset,
-                                 .last_enqueued = jump.last_enqueued}));
+  to_.put(key, hub::encode_log_begin({.sequence = jump.next,
+                                      .offset = jump.next_offset,
+                                      .last_offset = jump.last_offset,
+                                      .last_enqueued = jump.last_enqueued}));
 }
 
 }  // namespace

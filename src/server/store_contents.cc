@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
+#include <variant>
+
+#include "hub/event_block.h"
+#include "hub/event_gap.h"
+#include "hub/records.h"
 
 namespace linarite::server {
 namespace {
 
-constexpr uint8_t kBeginVersion = 1;
 constexpr size_t kProblemsMax = 100;
 
 class Reader {
@@ -49,14 +54,14 @@ class Reader {
   void record(std::string_view key, std::string_view value);
   void message(std::string_view key, std::string_view value);
   Status read_log();
-  void entry(const LogEntry& entry);
+  void entry(const hub::LogEntry& entry);
 
   store::ClosedStore& store_;
   StoreContents out_;
   store::PartitionId partition_ = 0;
   std::set<std::string, std::less<>> devices_;
   std::set<uint64_t> messages_;
-  std::optional<LogBegin> begin_;
+  std::optional<hub::LogBegin> begin_;
   uint64_t next_ = 0;  // Of the log.
   bool any_ = false;
 };
@@ -96,8 +101,7 @@ void Reader::record(std::string_view key, std::string_view value) {
       if (sound(hub::decode_session(value))) ++out_.sessions;
       return;
     case hub::kTrimmedKey:
-      begin_ = decode_log_begin(value);
-      if (!begin_) problem("the beginning of the event log can't be read");
+      if (const auto begin = hub::decode_log_begin(value); sound(begin)) begin_ = *begin;
       return;
     default:
       problem("a record of an unknown kind");
@@ -125,7 +129,7 @@ Status Reader::read_log() {
   next_ = begin_ ? begin_->sequence : 0;
   any_ = false;
   return store_.scan_log(partition_, [this](std::string_view key, std::string_view value) {
-    const auto read = decode_log_entry(key, value);
+    const auto read = hub::decode_log_entry(key, value);
     if (!read) {
       problem(read.error().message);
     } else {
@@ -135,7 +139,7 @@ Status Reader::read_log() {
   });
 }
 
-void Reader::entry(const LogEntry& entry) {
+void Reader::entry(const hub::LogEntry& entry) {
   const auto* const gap = std::get_if<hub::EventGap>(&entry);
   const hub::EventBlockPtr block = gap ? nullptr : std::get<hub::EventBlockPtr>(entry);
   const uint64_t first = gap ? gap->first : block->first();
@@ -159,51 +163,5 @@ void Reader::entry(const LogEntry& entry) {
 }  // namespace
 
 Result<StoreContents> read_contents(store::ClosedStore& store) { return Reader(store).run(); }
-
-std::optional<LogBegin> decode_log_begin(ByteView record) {
-  ByteReader reader(record);
-  const auto version = reader.number<uint8_t>();
-  const auto sequence = reader.number<uint64_t>();
-  const auto offset = reader.number<uint64_t>();
-  const auto last_offset = reader.number<uint64_t>();
-  const auto time = reader.number<uint64_t>();
-  if (version != kBeginVersion || !time || !reader.empty()) return std::nullopt;
-  return LogBegin{
-      .sequence = *sequence,
-      .offset = *offset,
-      .last_offset = *last_offset,
-      .last_enqueued = WallTime(std::chrono::milliseconds(static_cast<int64_t>(*time)))};
-}
-
-Bytes encode_log_begin(const LogBegin& begin) {
-  Bytes record;
-  ByteWriter writer(record);
-  writer.number(kBeginVersion);
-  writer.number(begin.sequence);
-  writer.number(begin.offset);
-  writer.number(begin.last_offset);
-  writer.number(static_cast<uint64_t>(begin.last_enqueued.time_since_epoch().count()));
-  return record;
-}
-
-Result<LogEntry> decode_log_entry(ByteView key, ByteView value) {
-  Result<LogEntry> out = fail(ErrorCode::kStoreCorrupt, "a record of the event log can't be read");
-  uint64_t next = 0;
-  if (hub::EventGap::is_gap(value)) {
-    const auto gap = hub::EventGap::decode(value);
-    if (!gap) return std::unexpected(gap.error());
-    next = gap->next;
-    out = *gap;
-  } else {
-    auto block = hub::EventBlock::decode(value);
-    if (!block) return std::unexpected(block.error());
-    next = (*block)->next();
-    out = *std::move(block);
-  }
-  if (key != hub::event_block_key(next - 1)) {
-    return fail(ErrorCode::kStoreCorrupt, "a record of the event log lies under a wrong key");
-  }
-  return out;
-}
 
 }  // namespace linarite::server

@@ -4,15 +4,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "base/error.h"
-#include "hub/event_block.h"
-#include "hub/event_gap.h"
-#include "hub/records.h"
 #include "store/embedded/closed_store.h"
 
 namespace linarite::server {
@@ -38,19 +33,5 @@ struct StoreContents {
 
 // kIoError; damage is no error but a problem.
 Result<StoreContents> read_contents(store::ClosedStore& store);
-
-// Where a partition's event log begins: the record `t`, if there is one and it can be read.
-struct LogBegin {
-  uint64_t sequence = 0;
-  uint64_t offset = 0;
-  uint64_t last_offset = 0;  // Of the last event there was, if none is kept.
-  WallTime last_enqueued;
-};
-std::optional<LogBegin> decode_log_begin(ByteView record);
-Bytes encode_log_begin(const LogBegin& begin);
-
-// A record of a partition's log, if it is sound.
-using LogEntry = std::variant<hub::EventBlockPtr, hub::EventGap>;
-Result<LogEntry> decode_log_entry(ByteView key, ByteView value);
 
 }  // namespace linarite::server

@@ -16,6 +16,8 @@
 #include "base/manual_loop.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "hub/event_block.h"
+#include "hub/event_gap.h"
 #include "hub/hub.h"
 #include "hub/records.h"
 #include "server/salvage.h"
@@ -271,13 +273,13 @@ void Run::judge_log(store::PartitionId p, store::ClosedStore& kept, bool certain
   uint64_t next = 0;
   uint64_t offset = 0;
   static_cast<void>(kept.scan(p, "t", "u", [&](std::string_view, std::string_view value) {
-    const auto begin = server::decode_log_begin(value);
+    const auto begin = hub::decode_log_begin(value);
     next = begin->sequence;
     offset = begin->offset;
     return false;
   }));
   static_cast<void>(kept.scan_log(p, [&](std::string_view key, std::string_view value) {
-    const auto entry = server::decode_log_entry(key, value);
+    const auto entry = hub::decode_log_entry(key, value);
     if (const auto* gap = std::get_if<hub::EventGap>(&*entry)) {
       next = gap->next;
       offset = gap->next_offset;

@@ -10,12 +10,6 @@ void Batch::put(std::string_view key, std::string_view value) {
 
 void Batch::erase(std::string_view key) { add(Kind::kErase, key, {}); }
 
-void Batch::erase_range(std::string_view begin, std::string_view end) {
-  CHECK(begin <= end);
-  CHECK(end.size() <= kKeySizeMax);
-  add(Kind::kEraseRange, begin, end);
-}
-
 void Batch::append(std::string_view key, std::string_view value) {
   CHECK(value.size() <= kValueSizeMax);
   add(Kind::kAppend, key, value);

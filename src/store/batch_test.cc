@@ -10,7 +10,7 @@ TEST(BatchTest, KeepsItsOperationsInOrder) {
   EXPECT_TRUE(batch.empty());
   batch.put("key", "value");
   batch.erase("other");
-  batch.erase_range("a", "b");
+  batch.trim_log("ab");
   batch.put("", "");
   ASSERT_EQ(batch.size(), 4U);
   EXPECT_EQ(batch.byte_count(), 15U);
@@ -19,9 +19,8 @@ TEST(BatchTest, KeepsItsOperationsInOrder) {
   EXPECT_EQ(batch.operation(0).value, "value");
   EXPECT_EQ(batch.operation(1).kind, Batch::Kind::kErase);
   EXPECT_EQ(batch.operation(1).key, "other");
-  EXPECT_EQ(batch.operation(2).kind, Batch::Kind::kEraseRange);
-  EXPECT_EQ(batch.operation(2).key, "a");
-  EXPECT_EQ(batch.operation(2).value, "b");
+  EXPECT_EQ(batch.operation(2).kind, Batch::Kind::kTrimLog);
+  EXPECT_EQ(batch.operation(2).key, "ab");
   EXPECT_EQ(batch.operation(3).key, "");
 }
 
@@ -30,7 +29,6 @@ TEST(BatchDeathTest, RefusesWhatShouldHaveBeenRefusedBefore) {
   batch.put(std::string(kKeySizeMax, 'k'), std::string(kValueSizeMax, 'v'));
   EXPECT_DEATH(batch.put(std::string(kKeySizeMax + 1, 'k'), ""), "check failed");
   EXPECT_DEATH(batch.put("k", std::string(kValueSizeMax + 1, 'v')), "check failed");
-  EXPECT_DEATH(batch.erase_range("b", "a"), "check failed");
   EXPECT_DEATH(batch.operation(1), "check failed");
 }
 

@@ -32,16 +32,15 @@ inline constexpr uint32_t kPartitionCountMax = 256;
 // mistake (CHECK): sizes are checked where bytes enter the process.
 class Batch {
  public:
-  enum class Kind : uint8_t { kPut, kErase, kEraseRange, kAppend, kTrimLog };
+  enum class Kind : uint8_t { kPut, kErase, kAppend, kTrimLog };
   struct Operation {
     Kind kind;
-    std::string_view key;    // The first key for kEraseRange, the end (exclusive) for kTrimLog.
-    std::string_view value;  // The end (exclusive) for kEraseRange; empty for kErase and kTrimLog.
+    std::string_view key;    // The end (exclusive) for kTrimLog.
+    std::string_view value;  // Empty for kErase and kTrimLog.
   };
 
   void put(std::string_view key, std::string_view value);
   void erase(std::string_view key);
-  void erase_range(std::string_view begin, std::string_view end);  // [begin, end)
   // Adds a record to the partition's log. Its key must be greater than those of all before it.
   void append(std::string_view key, std::string_view value);
   // Log records before `end` are no longer wanted. They go some time after the batch became

@@ -130,7 +130,8 @@ TYPED_TEST_P(StoreSuite, AppliesABatchInItsOrder) {
   batch.put("a", "1");
   batch.put("b", "1");
   batch.put("c", "1");
-  batch.erase_range("a", "c");
+  batch.erase("a");
+  batch.erase("b");
   batch.put("b", "2");
   batch.erase("c");
   batch.put("d", "1");
@@ -203,19 +204,6 @@ TYPED_TEST_P(StoreSuite, ScansFromBeginUpToEnd) {
   EXPECT_EQ(visits, 2);
 }
 
-TYPED_TEST_P(StoreSuite, ErasesFromBeginUpToEnd) {
-  Batch batch;
-  for (const char* key : {"a", "b", "ba", "c"}) batch.put(key, "1");
-  batch.erase_range("b", "c");
-  batch.erase_range("x", "x");
-  ASSERT_TRUE(this->commit(0, std::move(batch)));
-  EXPECT_EQ(this->scan(0), "a=1 c=1");
-  Batch later;
-  later.erase_range("", "b");
-  ASSERT_TRUE(this->commit(0, std::move(later)));
-  EXPECT_EQ(this->scan(0), "c=1");
-}
-
 TYPED_TEST_P(StoreSuite, KeepsPartitionsApart) {
   const std::string high(16, '\xFF');
   for (PartitionId partition = 0; partition < kSuitePartitions; ++partition) {
@@ -223,7 +211,8 @@ TYPED_TEST_P(StoreSuite, KeepsPartitionsApart) {
     ASSERT_TRUE(this->put(partition, high, fmt::format("last of {}", partition)));
   }
   Batch erase;
-  erase.erase_range("", high + "\xFF");
+  erase.erase("");
+  erase.erase(high);
   ASSERT_TRUE(this->commit(1, std::move(erase)));
   EXPECT_EQ(this->scan(0), fmt::format("=first of 0 {}=last of 0", high));
   EXPECT_EQ(this->scan(1), "");
@@ -342,16 +331,12 @@ TYPED_TEST_P(StoreSuite, BehavesLikeAMap) {
     for (uint64_t i = random.below(8); i > 0; --i) {
       const std::string first = key();
       const std::string second = key();
-      const uint64_t what = random.below(10);
-      if (what < 6) {
+      if (random.below(10) < 6) {
         batch.put(first, second);
         model[first] = second;
-      } else if (what < 9) {
+      } else {
         batch.erase(first);
         model.erase(first);
-      } else if (first <= second) {
-        batch.erase_range(first, second);
-        model.erase(model.lower_bound(first), model.lower_bound(second));
       }
     }
     ASSERT_TRUE(this->commit(2, std::move(batch)));
@@ -366,7 +351,7 @@ TYPED_TEST_P(StoreSuite, BehavesLikeAMap) {
 REGISTER_TYPED_TEST_SUITE_P(StoreSuite, StartsEmpty, ReadsWhatWasCommitted, AppliesABatchInItsOrder,
                             AnswersInOrderAndNeverInsideCommit, AnswersOnTheLoopOfThePartition,
                             AnAnswerMayCommitAndRead, AnswersAnEmptyBatch, ScansFromBeginUpToEnd,
-                            ErasesFromBeginUpToEnd, KeepsPartitionsApart, KeysAndValuesAreBytes,
+                            KeepsPartitionsApart, KeysAndValuesAreBytes,
                             TakesTheLargestRecordAndLargeBatches, RefusesWritesAfterTheFirstFailure,
                             QueuedCommitsFailInOrderToo, KeepsALogBesideTheRecords,
                             TrimsALogFromTheFront, BehavesLikeAMap);

@@ -87,16 +87,23 @@ class Queue {
   }
 
  private:
+  // As the hub names a queued message: its kind, and its number within the partition.
+  static Bytes key(uint64_t n) {
+    Bytes key("m");
+    ByteWriter(key).number(n / kPartitions);
+    return key;
+  }
+
   // Commits alternate: put message n, erase message n - kQueued.
   void commit_next() {
     const uint64_t n = started_++ / 2;
     const auto partition = static_cast<PartitionId>(n % kPartitions);
     Batch batch;
     if (started_ % 2 == 1) {
-      batch.put(fmt::format("queue/device-{:06}/{:016x}", n % 1000, n), value_);
+      batch.put(key(n), value_);
     } else {
       const uint64_t old = n >= kQueued * kPartitions ? n - kQueued * kPartitions : n;
-      batch.erase(fmt::format("queue/device-{:06}/{:016x}", old % 1000, old));
+      batch.erase(key(old));
     }
     store_.commit(partition, std::move(batch), [this, at = system_.now()](const Status& status) {
       CHECK(status);

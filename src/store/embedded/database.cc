@@ -6,8 +6,8 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
-#include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "store/embedded/write_group.h"
 
 namespace linarite::store {
 namespace {
@@ -121,6 +122,8 @@ rocksdb::Options rocksdb_options(const DatabaseOptions& from, linarite::Logger& 
   options.compression = rocksdb::kNoCompression;
   options.bytes_per_sync = kBytesPerSync;
   options.max_background_jobs = kBackgroundJobsMax;
+  options.memtable_insert_with_hint_prefix_extractor.reset(
+      rocksdb::NewFixedPrefixTransform(kInsertHintSize));
   options.max_open_files = kOpenTablesMax;
   options.max_manifest_file_size = kManifestBytesMax;
   options.manifest_preallocation_size = kManifestReserveBytes;
@@ -152,9 +155,6 @@ rocksdb::ColumnFamilyOptions log_options(const rocksdb::Options& records) {
   return options;
 }
 
-// Our own records are sealed as if they belonged to the partition after the last possible one.
-constexpr PartitionId kOwnSeal = kPartitionCountMax;
-
 }  // namespace
 
 struct Database::Rocks {
@@ -169,9 +169,7 @@ struct Database::Rocks {
   std::unique_ptr<rocksdb::DB> db;
   // The records and the log of each partition; no logs in a database of format 1 that is only read.
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::WriteBatch group;
-  std::vector<std::pair<PartitionId, Bytes>> trims;  // Ends of logs, once the group is durable.
-  rocksdb::Status group_status;  // The first write that did not fit into the group.
+  WriteGroup group{handles};
   std::mutex starts_mutex;
   std::map<uint32_t, TableStarts> starts;  // By id of the family. Guarded by starts_mutex.
 
@@ -180,17 +178,6 @@ struct Database::Rocks {
   rocksdb::ColumnFamilyHandle* log(PartitionId partition) const {
     return partition + 1 < handles.size() ? handles[partition + 1] : nullptr;
   }
-  void put(rocksdb::ColumnFamilyHandle* family, const Bytes& prefix, std::string_view key,
-           const Bytes& seal, std::string_view value) {
-    const std::array<rocksdb::Slice, 2> keys{slice(prefix), slice(key)};
-    const std::array<rocksdb::Slice, 2> values{slice(seal), slice(value)};
-    note(group.Put(family, rocksdb::SliceParts(keys.data(), 2),
-                   rocksdb::SliceParts(values.data(), 2)));
-  }
-  void note(const rocksdb::Status& status) {
-    if (group_status.ok()) group_status = status;
-  }
-
   rocksdb::Status open(const DatabaseOptions& options, const rocksdb::Options& settings) {
     std::vector<rocksdb::ColumnFamilyDescriptor> families{
         {rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(settings)}};
@@ -251,7 +238,7 @@ struct Database::Rocks {
 
   // Forgets the log records of a partition before `end`. Whole tables are deleted at once, at the
   // cost of a record in the manifest; what lies in tables with others goes when these do.
-  rocksdb::Status trim_log(PartitionId partition, const Bytes& end) {
+  rocksdb::Status trim_log(PartitionId partition, ByteView end) {
     const Bytes first = partition_prefix(partition);
     const Bytes last = partition_prefix(partition).append(end);
     const rocksdb::Slice from = slice(first);
@@ -292,56 +279,25 @@ Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options,
 }
 
 void Database::add(PartitionId partition, const Batch& batch) {
-  const Bytes prefix = partition_prefix(partition);
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const Batch::Operation operation = batch.operation(i);
-    const std::array<rocksdb::Slice, 2> key{slice(prefix), slice(operation.key)};
-    switch (operation.kind) {
-      case Batch::Kind::kPut:
-        rocks_->put(rocks_->records(), prefix, operation.key,
-                    seal_of(partition, operation.key, operation.value), operation.value);
-        break;
-      case Batch::Kind::kAppend:
-        rocks_->put(rocks_->log(partition), prefix, operation.key,
-                    seal_of(partition, operation.key, operation.value), operation.value);
-        break;
-      case Batch::Kind::kTrimLog:
-        rocks_->trims.emplace_back(partition, operation.key);
-        break;
-      case Batch::Kind::kErase:
-        rocks_->note(rocks_->group.Delete(rocksdb::SliceParts(key.data(), 2)));
-        break;
-      case Batch::Kind::kEraseRange: {
-        const std::array<rocksdb::Slice, 2> end{slice(prefix), slice(operation.value)};
-        rocks_->note(rocks_->group.DeleteRange(rocksdb::SliceParts(key.data(), 2),
-                                               rocksdb::SliceParts(end.data(), 2)));
-        break;
-      }
-    }
-  }
+  rocks_->group.add(partition, batch);
 }
 
 void Database::set_sequence(PartitionId partition, uint64_t sequence) {
-  const Bytes key = sequence_key(partition);
-  Bytes value;
-  ByteWriter(value).number(sequence);
-  rocks_->put(rocks_->records(), key, {}, seal_of(kOwnSeal, key, value), value);
+  rocks_->group.set_sequence(partition, sequence);
 }
 
 Status Database::write(bool sync) {
   rocksdb::WriteOptions options;
   options.sync = sync;
   const rocksdb::Status status = guarded([&] {
-    rocksdb::Status written = rocks_->group_status;
-    if (written.ok()) written = rocks_->db->Write(options, &rocks_->group);
-    for (const auto& [partition, end] : rocks_->trims) {
+    rocksdb::Status written = rocks_->group.encode();
+    if (written.ok()) written = rocks_->db->Write(options, &rocks_->group.encoded());
+    for (const auto& [partition, end] : rocks_->group.trims()) {
       if (written.ok()) written = rocks_->trim_log(partition, end);
     }
     return written;
   });
-  rocks_->trims.clear();
-  rocks_->group.Clear();
-  rocks_->group_status = rocksdb::Status::OK();
+  rocks_->group.clear();
   if (!status.ok()) return std::unexpected(to_error(status));
   return {};
 }

@@ -65,7 +65,7 @@ class Database {
                                                 Logger& logger);
   ~Database();
 
-  // Collect one group of writes.
+  // Collect one group of writes. The batch must live until write() has returned.
   void add(PartitionId partition, const Batch& batch);
   void set_sequence(PartitionId partition, uint64_t sequence);
   // Writes the group as one and forgets it; with `sync` it is durable when this returns success.

@@ -56,9 +56,6 @@ struct MemoryStore::Partition {
         case Batch::Kind::kErase:
           records.erase(Bytes(operation.key));
           break;
-        case Batch::Kind::kEraseRange:
-          records.erase(records.lower_bound(operation.key), records.lower_bound(operation.value));
-          break;
         case Batch::Kind::kAppend:
           CHECK(log.empty() || log.rbegin()->first < operation.key);
           log.emplace_hint(log.end(), operation.key, operation.value);

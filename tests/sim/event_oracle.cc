@@ -12,6 +12,12 @@
 namespace linarite::sim {
 namespace {
 
+constexpr size_t kNumberDigitsMax = 20;  // Of a number of 64 bits.
+
+bool is_zeros(std::string_view text) {
+  return text.empty() || (text[0] == '0' && text.substr(1) == text.substr(0, text.size() - 1));
+}
+
 WallTime oldest_kept(const hub::Hub& hub) {
   return hub.clock().wall() -
          std::chrono::duration_cast<std::chrono::milliseconds>(hub.options().events.retention);
@@ -82,8 +88,11 @@ std::string EventOracle::read_log(const hub::EventLog& from, Log& log) {
 std::string EventOracle::read_number(const hub::Event& event, uint64_t& number) {
   amqp::MessageView message;
   if (!amqp::read_message(event.sections, message)) return "its sections can't be read";
-  const auto read = whole_number<uint64_t>(message.data());
-  if (!read) return "no device sent it";
+  // Its number, behind any count of zeros (hub_reader.cc).
+  const Bytes text = message.data();
+  const size_t first = text.size() - std::min(text.size(), kNumberDigitsMax);
+  const auto read = whole_number<uint64_t>(std::string_view(text).substr(first));
+  if (!read || !is_zeros(std::string_view(text).substr(0, first))) return "no device sent it";
   number = *read;
   return {};
 }

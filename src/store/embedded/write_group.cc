@@ -19,7 +19,7 @@ void WriteGroup::add(PartitionId partition, const Batch& batch) {
     if (operation.kind == Batch::Kind::kTrimLog) {
       trims_.emplace_back(partition, operation.key);
     } else {
-      writes_.push_back({.partition = partition, .operation = operation});
+      writes_.push_back({.partition = partition, .number = writes_.size(), .operation = operation});
     }
   }
 }
@@ -29,8 +29,8 @@ void WriteGroup::set_sequence(PartitionId partition, uint64_t sequence) {
 }
 
 rocksdb::Status WriteGroup::encode() {
-  std::ranges::stable_sort(writes_, {}, [](const Write& write) {
-    return std::tuple(write.partition, write.operation.key);
+  std::ranges::sort(writes_, {}, [](const Write& write) {
+    return std::tuple(write.partition, write.operation.key, write.number);
   });
   for (const Write& write : writes_) {
     if (rocksdb::Status status = encode(write); !status.ok()) return status;
@@ -53,7 +53,8 @@ void WriteGroup::clear() {
 }
 
 rocksdb::Status WriteGroup::encode(const Write& write) {
-  const auto& [partition, operation] = write;
+  const PartitionId partition = write.partition;
+  const Batch::Operation& operation = write.operation;
   const Bytes prefix = partition_prefix(partition);
   const std::array<rocksdb::Slice, 2> key{slice(prefix), slice(operation.key)};
   switch (operation.kind) {

@@ -45,6 +45,7 @@ class WriteGroup {
  private:
   struct Write {
     PartitionId partition;
+    size_t number;  // In the order of the batches.
     Batch::Operation operation;
   };
   rocksdb::Status encode(const Write& write);

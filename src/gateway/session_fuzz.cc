@@ -182,7 +182,7 @@ class Session {
         return;
       }
       case 4:
-        return device_->engine.puback(input.byte());
+        return device_->engine.puback(std::max<uint16_t>(1, input.byte()));
       default:
         return device_->engine.disconnect();
     }

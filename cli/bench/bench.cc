@@ -168,7 +168,7 @@ void Bench::interrupt() {
 
 Bench::awaitable<void> Bench::measure(std::string name, std::vector<Load*> loads) {
   if (stopping_) co_return;
-  const bool counts = plan_.messages > 0 && !loads.empty();
+  const bool counts = std::ranges::any_of(loads, &Load::has_limit);
   stage_ = name;
   stage_begun_ = session_.clock().now();
   running_ = loads;

@@ -77,6 +77,7 @@ class Load {
 
   // Of the first of the latencies, as far as they have come.
   const Latencies& first_latencies() const { return latencies_.front().second; }
+  bool has_limit() const { return options_.operations > 0; }
   const std::string& name() const { return options_.name; }
   uint64_t done() const { return done_; }
   uint64_t under_way() const { return under_way_; }

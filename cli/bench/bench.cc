@@ -100,6 +100,7 @@ Outcome<BenchResult> Bench::run() {
 
 Outcome<size_t> Bench::clean() {
   size_t removed = 0;
+  stage_ = "removing devices";
   const auto work = [this, &removed]() -> awaitable<void> {
     removed = co_await fleet_.remove_all();
   };
@@ -145,7 +146,13 @@ Bench::awaitable<void> Bench::whole_run() {
   devices_.close();
   if (!plan_.keeps_devices) {
     stage_ = "removing devices";
-    co_await fleet_.remove();
+    try {
+      co_await fleet_.remove();
+    } catch (...) {
+      clear_progress();
+      Session::tell("devices are left behind: 'linarite bench clean' removes them");
+      if (!failure) failure = std::current_exception();
+    }
   }
   if (failure) std::rethrow_exception(failure);
 }
@@ -254,6 +261,7 @@ void Bench::pump_when_due() {
 
 std::string Bench::progress_text() const {
   if (running_.empty()) {
+    if (plan_.devices == 0) return stage_;
     const uint64_t connected = devices_.connect_times().count();
     const uint64_t so_far = devices_.size() > 0 ? connected : fleet_.made();
     return fmt::format("{} ({} of {})", stage_, so_far, plan_.devices);
@@ -262,12 +270,15 @@ std::string Bench::progress_text() const {
       std::chrono::duration<double>(session_.clock().now() - stage_begun_).count();
   std::string out = fmt::format("{} {:.0f} s:", stage_, seconds);
   for (const Load* load : running_) {
-    const auto in_ms = [&](double percent) {
-      return static_cast<double>(load->first_latencies().percentile(percent).count()) / 1000;
-    };
-    out += fmt::format(" {} {:.0f}/s, {} under way, p50 {:.1f} ms, p99 {:.1f} ms;", load->name(),
+    out += fmt::format(" {} {:.0f}/s, {} under way", load->name(),
                        static_cast<double>(load->done()) / std::max(seconds, 0.001),
-                       load->under_way(), in_ms(50), in_ms(99));
+                       load->under_way());
+    const Latencies& all = load->first_latencies();
+    const auto in_ms = [&all](double percent) {
+      return static_cast<double>(all.percentile(percent).count()) / 1000;
+    };
+    if (all.count() > 0) out += fmt::format(", p50 {:.1f} ms, p99 {:.1f} ms", in_ms(50), in_ms(99));
+    out += ";";
   }
   out.pop_back();
   return out;

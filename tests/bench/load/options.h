@@ -10,7 +10,17 @@
 
 namespace linarite::load {
 
-enum class Scenario { kFill, kDownlink, kConnect, kIdle, kUplink, kFillEvents, kReadback, kGet, kPut };
+enum class Scenario {
+  kFill,
+  kDownlink,
+  kConnect,
+  kIdle,
+  kUplink,
+  kFillEvents,
+  kReadback,
+  kGet,
+  kPut
+};
 
 struct Options {
   Scenario scenario = Scenario::kDownlink;

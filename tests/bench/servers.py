@@ -219,10 +219,12 @@ def system_program(name):
 
 
 class Mosquitto(Peer):
-    """With every limit that could slow it down lifted."""
+    """With every limit that could slow it down lifted. Debian's, or a newer one at `program`."""
 
-    def __init__(self, folder, linarite, persistence=False):
-        super().__init__("mosquitto, " + ("persistence" if persistence else "memory only"), folder, linarite)
+    def __init__(self, folder, linarite, persistence=False, program=None):
+        name = "mosquitto 2.1, " if program else "mosquitto, "
+        super().__init__(name + ("persistence" if persistence else "memory only"), folder, linarite)
+        self.program = program
         self.config.write_text(
             f"""listener {self.port} {HOST}
 user root
@@ -241,7 +243,7 @@ log_type error
         )
 
     def command(self):
-        program = system_program("mosquitto")
+        program = self.program or system_program("mosquitto")
         if program is None:
             raise Failure("mosquitto is not installed: ./dev setup")
         return [program, "-c", self.config]

@@ -25,8 +25,9 @@ Outcome<std::optional<int64_t>> server_pid(Session& session, const BenchPlan& pl
   if (plan.server_pid || session.has_login()) return plan.server_pid;
   const auto local = session.local();
   if (!local) return std::unexpected(local.error());
+  // A hub in a container counts processes in its own way.
   const int64_t pid = (*local)->control().pid;
-  return pid > 0 ? std::optional(pid) : std::nullopt;
+  return process_name(pid).starts_with("linarite") ? std::optional(pid) : std::nullopt;
 }
 
 Outcome<void> show(const BenchPlan& plan, const BenchResult& result) {

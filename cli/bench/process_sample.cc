@@ -65,6 +65,12 @@ std::optional<ProcessSample> sample_process(int64_t pid, const std::filesystem::
   return out;
 }
 
+std::string process_name(int64_t pid, const std::filesystem::path& proc) {
+  std::string out = content_of(proc / std::to_string(pid) / "comm");
+  out.erase(out.find_last_not_of('\n') + 1);
+  return out;
+}
+
 double machine_cpu_s(const std::filesystem::path& proc) {
   // user nice system idle iowait irq softirq steal, in ticks.
   std::ifstream file(proc / "stat");

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <string>
 
 namespace linarite::cli {
 
@@ -19,6 +20,8 @@ struct ProcessSample {
 // None if there is no such process, or the kernel does not tell. `proc` is for tests.
 std::optional<ProcessSample> sample_process(int64_t pid,
                                             const std::filesystem::path& proc = "/proc");
+// "linarite", say: the first 15 characters. Empty if there is no such process.
+std::string process_name(int64_t pid, const std::filesystem::path& proc = "/proc");
 // Busy time of all processors of the machine, in seconds, interrupts included. 0 if not known.
 double machine_cpu_s(const std::filesystem::path& proc = "/proc");
 

@@ -49,6 +49,12 @@ TEST_F(ProcessSampleTest, AProcessThatIsNotThere) {
   EXPECT_FALSE(sample_process(42, proc_));
 }
 
+TEST_F(ProcessSampleTest, Name) {
+  write("42/comm", "linarite\n");
+  EXPECT_EQ(process_name(42, proc_), "linarite");
+  EXPECT_EQ(process_name(43, proc_), "");
+}
+
 TEST_F(ProcessSampleTest, AnotherUsersProcessDoesNotTellWhatItWrites) {
   write("42/stat", stat("a", 1, 1));
   EXPECT_EQ(sample_process(42, proc_)->written_bytes, std::nullopt);

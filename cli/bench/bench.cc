@@ -100,11 +100,7 @@ Outcome<BenchResult> Bench::run() {
 
 Outcome<size_t> Bench::clean() {
   size_t removed = 0;
-  stage_ = "removing devices";
-  const auto work = [this, &removed]() -> awaitable<void> {
-    removed = co_await fleet_.remove_all();
-  };
-  const auto done = run_to_end(work());
+  const auto done = run_to_end(remove_all(removed));
   if (!done) return std::unexpected(done.error());
   return removed;
 }

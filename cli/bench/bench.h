@@ -70,6 +70,7 @@ class Bench {
   awaitable<void> message_for_each();
   awaitable<void> play_registry();
   awaitable<void> play_mixed();
+  awaitable<void> remove_all(size_t& removed);
   awaitable<void> connect_devices(size_t count);
   awaitable<void> connect_senders();
   awaitable<void> start_reader(MessageLoad& load);

@@ -291,4 +291,9 @@ Bench::awaitable<void> Bench::play_mixed() {
   co_await measure("mixed", all);
 }
 
+Bench::awaitable<void> Bench::remove_all(size_t& removed) {
+  stage_ = "removing devices";
+  removed = co_await fleet_.remove_all();
+}
+
 }  // namespace linarite::cli

@@ -50,6 +50,10 @@ struct Arguments {
   Text symmetric_key, protocol, receive_settle, rate;
   std::optional<int64_t> message_count, message_interval, devices;
 
+  // Benchmarks.
+  Text seconds, warm_up, keep, json;
+  std::optional<int64_t> window, size, senders, readers, threads, server_pid;
+
   // The hub's own.
   Text config_file, by, salvage, to;
 
@@ -58,7 +62,8 @@ struct Arguments {
 };
 
 // Where the value of a flag goes. kSwitch texts take "true" when the flag stands alone, and true or
-// false when a word follows, as az's three-state flags do.
+// false when a word follows, as az's three-state flags do; kOptional ones are empty when it stands
+// alone.
 using Target = std::variant<Text Arguments::*, std::optional<int64_t> Arguments::*,
                             std::vector<std::string> Arguments::*>;
 
@@ -66,7 +71,7 @@ struct Flag {
   const char* names;  // "-d,--device-id"
   const char* help;
   Target target;
-  enum class Kind : uint8_t { kValue, kSwitch, kPositional } kind = Kind::kValue;
+  enum class Kind : uint8_t { kValue, kSwitch, kOptional, kPositional } kind = Kind::kValue;
   bool required = false;
   std::vector<const char*> choices = {};  // Matched in any case and kept in this one.
 };

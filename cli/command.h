@@ -58,6 +58,16 @@ Outcome<boost::json::value> monitor_events(Session& session);
 Outcome<boost::json::value> send_device_message(Session& session);
 Outcome<boost::json::value> simulate_devices(Session& session);
 
+// bench_commands.cc
+Outcome<boost::json::value> bench_c2d(Session& session);
+Outcome<boost::json::value> bench_c2d_offline(Session& session);
+Outcome<boost::json::value> bench_telemetry(Session& session);
+Outcome<boost::json::value> bench_connect(Session& session);
+Outcome<boost::json::value> bench_idle(Session& session);
+Outcome<boost::json::value> bench_registry(Session& session);
+Outcome<boost::json::value> bench_mixed(Session& session);
+Outcome<boost::json::value> clean_bench(Session& session);
+
 // own_commands.cc: what az has no words for
 Outcome<boost::json::value> check_configuration(Session& session);
 Outcome<boost::json::value> print_configuration(Session& session);

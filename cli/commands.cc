@@ -81,6 +81,34 @@ const Flags kAnyHub = {kLogin, kDataDirectory, kHubName, kResourceGroup, kAuthTy
 const Flags kOwnHub = {kDataDirectory, kHubName, kResourceGroup, kOutput};
 const Flags kOwnPolicy = {kDataDirectory, kLongHubName, kResourceGroup, kOutput};
 
+// A benchmark.
+const Flag kSize = {"--size", "Bytes of a message's body; 128.", &A::size};
+const Flag kSenders = {"--senders", "Connections of back ends that send; 4.", &A::senders};
+const Flag kReaders = {"--readers", "Connections of back ends that read events: 1 or 0.",
+                       &A::readers};
+const Flags kAnyBench = {
+    {"--devices", "Devices that are made for it.", &A::devices},
+    {"--rate", "Operations a second, each begun when it is due; else as fast as it goes.",
+     &A::rate},
+    {"--window", "Operations under way, if there is no --rate.", &A::window},
+    {"--seconds", "Of what is measured; 10.", &A::seconds},
+    {"--warm-up", "Seconds before that; 2.", &A::warm_up},
+    {"--messages", "Measure so many operations from the first on, instead of --seconds.",
+     &A::message_count},
+    {"--threads", "Of the SDK; 1.", &A::threads},
+    {"--keep", "Leave the devices there.", &A::keep, kSwitch},
+    {"--json", "JSON with all figures: into this file, or instead of the table.", &A::json,
+     Flag::Kind::kOptional},
+    {"--server-pid", "Process of the hub, if it is on this machine and --data does not tell.",
+     &A::server_pid},
+    kWebSocket,
+    kLogin,
+    kDataDirectory,
+    kHubName,
+    kResourceGroup,
+    kAuthType};
+const Flags kMessageBench = kAnyBench + Flags{kSize};
+
 // --- The table.
 
 const std::vector<Command> kCommands = {
@@ -228,6 +256,19 @@ const std::vector<Command> kCommands = {
          kResourceGroup,
          kAuthType,
          kOutput}},
+    {"bench c2d", "Messages to devices that are connected: accepted, delivered, completed.",
+     bench_c2d, kMessageBench + Flags{kSenders}},
+    {"bench c2d-offline", "Messages to devices that are away, which then come back for them.",
+     bench_c2d_offline, kMessageBench + Flags{kSenders}},
+    {"bench telemetry", "Events of devices, acknowledged and read.", bench_telemetry,
+     kMessageBench + Flags{kReaders}},
+    {"bench connect", "Devices that connect and leave.", bench_connect, kAnyBench},
+    {"bench idle", "Devices that are connected and silent; then a message for each.", bench_idle,
+     kAnyBench + Flags{kSize, kSenders}},
+    {"bench registry", "Identities written, then read, over REST.", bench_registry, kAnyBench},
+    {"bench mixed", "Events, messages to devices, and reads of the registry at the same time.",
+     bench_mixed, kMessageBench + Flags{kSenders, kReaders}},
+    {"bench clean", "Remove the devices that benchmarks have left behind.", clean_bench, kAnyHub},
     {"config check",
      "Check a configuration file.",
      check_configuration,
@@ -277,6 +318,7 @@ const std::vector<Group> kGroups = {
     {"hub device-identity connection-string", "Connection strings of devices."},
     {"device", "What 'az iot device' is: messages of one device."},
     {"device c2d-message", "Cloud-to-device messages."},
+    {"bench", "How fast a hub is: this one or any other."},
     {"config", "The configuration of the server."},
     {"store", "The store of a hub on this machine."},
     {"clock", "The clock of a hub that is being tested with."},

@@ -128,6 +128,10 @@ class FakeHubTest : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
+  // What the REST API says when no answer was given for it.
+  std::function<http::Response(const http::Request&)> rest_pages_ = [](const http::Request&) {
+    return http::Response{.status = 500};
+  };
   // Gives the next answers of the REST API, in this order.
   void will_answer(http::Response response) {
     const std::lock_guard lock(mutex_);
@@ -230,7 +234,7 @@ class FakeHubTest : public ::testing::Test {
   http::Response answer_rest(const http::Request& request) {
     const std::lock_guard lock(mutex_);
     requests_.push_back(request);
-    if (answers_.empty()) return http::Response{.status = 500};
+    if (answers_.empty()) return rest_pages_(request);
     http::Response out = std::move(answers_.front());
     answers_.pop_front();
     return out;

@@ -114,6 +114,7 @@ struct Setter {
       if (word.empty() || word == "{}") word = "true";
       if (word != "true" && word != "false") return "must be true or false";
     }
+    if (flag.kind == Flag::Kind::kOptional && word == "{}") word.clear();
     const auto value = chosen(flag, word);
     if (value) {
       arguments.*member = *value;
@@ -145,6 +146,7 @@ bool takes_words(const Flag& flag) {
 // What --help shows in the place of the value.
 std::string type_name(const Flag& flag) {
   if (flag.kind == Flag::Kind::kSwitch) return "[true|false]";
+  if (flag.kind == Flag::Kind::kOptional) return "[TEXT]";
   std::string out;
   for (const char* choice : flag.choices) out += (out.empty() ? "" : "|") + std::string(choice);
   return out.empty() ? "TEXT" : out;
@@ -161,7 +163,7 @@ void add_flag(CLI::App& app, const Flag& flag, Arguments& arguments) {
       flag.help);
   option->type_size(1);
   option->type_name(type_name(flag));
-  if (flag.kind == Flag::Kind::kSwitch) {
+  if (flag.kind == Flag::Kind::kSwitch || flag.kind == Flag::Kind::kOptional) {
     option->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   } else if (is_list(flag)) {
     option->expected(takes_words(flag) ? -1 : 1);

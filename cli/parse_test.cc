@@ -126,6 +126,13 @@ TEST(Parse, SetTakesSeveralWords) {
   EXPECT_EQ(out.arguments.etag, "e");
 }
 
+TEST(Parse, AFlagThatMayStandAlone) {
+  EXPECT_EQ(parsed({"bench", "c2d", "--json"}).arguments.json, "");
+  EXPECT_EQ(parsed({"bench", "c2d", "--json", "--keep"}).arguments.json, "");
+  EXPECT_EQ(parsed({"bench", "c2d", "--json", "file", "--keep"}).arguments.json, "file");
+  EXPECT_EQ(parsed({"bench", "c2d"}).arguments.json, std::nullopt);
+}
+
 TEST(Parse, TheProgramOfRun) {
   auto out = parsed({"run", "--data", "/dir", "--", "sh", "-c", "exit 7", "--data", "x"});
   EXPECT_THAT(out.arguments.program, ElementsAre("sh", "-c", "exit 7", "--data", "x"));

@@ -1,12 +1,13 @@
 // hub_load SCENARIO [--OPTION VALUE]...      (options: load/options.h)
 //
-//   fill       creates --devices identities over REST and sends --messages messages over AMQP, one
-//              for each device; nobody receives
+//   fill       creates --devices identities over REST and sends --messages messages over AMQP, to
+//              one device after the other; nobody receives
 //   downlink   back ends send, devices receive and acknowledge
 //   connect    devices connect and leave again, without pause
 //   idle       memory of the server at --first and at --second idle connections
 //   uplink     devices send events; with --readers 1 one reader reads them as they come
 //   fill-events  the same, --messages of them, and nothing is measured but the time
+//   get, put   identities are read, or written, over REST; without a hub files of a web server
 //   readback   one reader reads --messages events from the beginning
 //
 // Puts a load on a running server, all from one thread, and prints what it measured as one JSON
@@ -21,6 +22,7 @@
 #include "load/connects.h"
 #include "load/downlink.h"
 #include "load/registry.h"
+#include "load/rest_calls.h"
 #include "load/uplink.h"
 #include "net/connection_budget.h"
 
@@ -41,11 +43,23 @@ void fill(Session& session, Report& report) {
   const Options& options = session.options();
   create_identities(session, options.devices, report);
   const double start = session.now_s();
+  const uint64_t resident = sample_process(options.server).resident_bytes;
+  const Window window(options.server, start);
   Downlink downlink(session, /*connect_devices=*/false);
   downlink.send_all(options.messages);
+  window.add_to(report, options.messages, session.now_s());
+  const auto queued = static_cast<double>(options.messages);
   report.add("queued", options.messages);
-  report.add("queued_per_second",
-             static_cast<double>(options.messages) / (session.now_s() - start));
+  report.add("queued_per_second", queued / (session.now_s() - start));
+  session.run_for(kSettleS);
+  const uint64_t grown = sample_process(options.server).resident_bytes;
+  report.add("rss_bytes_each",
+             (static_cast<double>(grown) - static_cast<double>(resident)) / queued);
+}
+
+void measure_rest(Session& session, bool writes, Report& report) {
+  create_identities(session, session.options().devices, report);
+  measure_rest_calls(session, writes, report);
 }
 
 void measure_downlink(Session& session, Report& report) {
@@ -116,6 +130,12 @@ void measure_idle(Session& session, Report& report) {
       break;
     case Scenario::kReadback:
       measure_readback(session, report);
+      break;
+    case Scenario::kGet:
+      measure_rest(session, /*writes=*/false, report);
+      break;
+    case Scenario::kPut:
+      measure_rest(session, /*writes=*/true, report);
       break;
   }
   fmt::print("{}\n", report.json());

@@ -1,5 +1,5 @@
-"""The servers that are measured: ours, Debian's mosquitto and, where there is one, FlashMQ, each in a folder of
-its own, on free ports, pinned to the server's core."""
+"""The servers that are measured: ours, Debian's mosquitto and nginx and, where there is one, FlashMQ, each in a
+folder of its own, on free ports, pinned to the server's core."""
 
 import http.client
 import json
@@ -192,15 +192,15 @@ class Linarite(Server):
         ]
 
 
-class Broker(Server):
-    """An MQTT broker with TLS, with the certificate of `linarite`, that needs no name and no password."""
+class Peer(Server):
+    """With TLS, with the certificate of `linarite`, that needs no name and no password."""
 
     def __init__(self, name, folder, linarite):
         super().__init__(name, folder)
         self.port = free_port()
         for file in ("ca.pem", "server-p256.pem", "server-p256.key"):
             shutil.copy(linarite.file(file), self.folder / file)
-        self.config = self.folder / "broker.conf"
+        self.config = self.folder / "server.conf"
 
     def is_ready(self):
         try:
@@ -213,11 +213,18 @@ class Broker(Server):
         return ["--ca", self.folder / "ca.pem", "--host", HOST, "--mqtt-port", self.port]
 
 
-class Mosquitto(Broker):
-    """With every limit that could slow it down lifted."""
+def system_program(name):
+    """Debian's; None if it is not installed."""
+    return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
 
-    def __init__(self, folder, linarite, persistence=False):
-        super().__init__("mosquitto, " + ("persistence" if persistence else "memory only"), folder, linarite)
+
+class Mosquitto(Peer):
+    """With every limit that could slow it down lifted. Debian's, or a newer one at `program`."""
+
+    def __init__(self, folder, linarite, persistence=False, program=None):
+        name = "mosquitto 2.1, " if program else "mosquitto, "
+        super().__init__(name + ("persistence" if persistence else "memory only"), folder, linarite)
+        self.program = program
         self.config.write_text(
             f"""listener {self.port} {HOST}
 user root
@@ -236,13 +243,13 @@ log_type error
         )
 
     def command(self):
-        program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+        program = self.program or system_program("mosquitto")
         if program is None:
             raise Failure("mosquitto is not installed: ./dev setup")
         return [program, "-c", self.config]
 
 
-class FlashMQ(Broker):
+class FlashMQ(Peer):
     """Built by whoever measures, one thread, memory only."""
 
     def __init__(self, program, folder, linarite):
@@ -272,3 +279,49 @@ log_file {self.folder}/broker.log
 
     def command(self):
         return [self.program, "--config-file", self.config]
+
+
+class Nginx(Peer):
+    """Serves identities as files, from its cache of open files; one process."""
+
+    def __init__(self, program, folder, linarite, devices):
+        super().__init__("nginx, files", folder, linarite)
+        self.program = program
+        files = self.folder / "devices"
+        files.mkdir()
+        identity = {"deviceId": "", "etag": "e1", "status": "enabled", "authentication": {"type": "sas"}}
+        for number in range(devices):
+            name = f"bench-{number:06}"
+            text = json.dumps({**identity, "deviceId": name, "filling": "x" * 450})
+            (files / name).write_text(text)
+        self.config.write_text(
+            f"""daemon off;
+master_process off;
+pid {self.folder}/pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  default_type application/json;
+  tcp_nodelay on;
+  sendfile on;
+  keepalive_requests 1000000000;
+  open_file_cache max=100000;
+  client_body_temp_path {self.folder}/t1; proxy_temp_path {self.folder}/t2; fastcgi_temp_path {self.folder}/t3;
+  uwsgi_temp_path {self.folder}/t4; scgi_temp_path {self.folder}/t5;
+  server {{
+    listen {HOST}:{self.port} ssl;
+    root {self.folder};
+    ssl_certificate {self.folder}/server-p256.pem;
+    ssl_certificate_key {self.folder}/server-p256.key;
+    ssl_protocols TLSv1.3;
+  }}
+}}
+"""
+        )
+
+    def command(self):
+        return [self.program, "-p", self.folder, "-c", self.config, "-e", "stderr"]
+
+    def load_options(self):
+        return ["--ca", self.folder / "ca.pem", "--host", HOST, "--https-port", self.port]

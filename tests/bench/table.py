@@ -38,6 +38,18 @@ ROWS = [
     ("readback", "server_rss_bytes", 1e-6, "events read from the disk: RSS at the end, MB", True),
     ("retention", "write_amplification", 1, "a log replaced some times: bytes written/bytes of events", True),
     ("retention", "data_bytes", 1e-6, "a log replaced some times: data folder at the end, MB", True),
+    ("registry get", "server_cpu_us", 1, "GET of an identity: server CPU, us", True),
+    ("registry get", "per_second", 1, "GET of an identity/s", False),
+    ("registry get", "answered_p50_us", 1e-3, "GET of an identity, p50, ms", True),
+    ("registry get", "answered_p99_us", 1e-3, "GET of an identity, p99, ms", True),
+    ("registry put", "server_cpu_us", 1, "durable PUT of an identity: server CPU, us", True),
+    ("registry put", "per_second", 1, "durable PUT of an identity/s", False),
+    ("registry put", "answered_p50_us", 1e-3, "durable PUT of an identity, p50, ms", True),
+    ("registry put", "answered_p99_us", 1e-3, "durable PUT of an identity, p99, ms", True),
+    ("c2d offline", "server_cpu_us", 1, "message queued for an absent device: server CPU, us", True),
+    ("c2d offline", "queued_per_second", 1, "messages queued for absent devices/s, alone", False),
+    ("c2d offline", "rss_bytes_each", 1, "RSS for each queued message, bytes", True),
+    ("c2d offline", "server_written_bytes_each", 1, "bytes to disk for each queued message", True),
     ("connect", "server_cpu_us", 1, "TLS 1.3 connect and CONNECT: server CPU, us", True),
     ("connect", "per_second", 1, "TLS 1.3 connect and CONNECT: connects/s", False),
     ("idle", "bytes_each", 1e-3, "idle connection with session and subscription: RSS, KB", True),
@@ -50,6 +62,7 @@ ROWS = [
     ("start after kill -9", "start_s", 1, "start to ready, full store, after kill -9, s", True),
     ("start full", "start_cpu_s", 1, "CPU of a start with a full store, s", True),
     ("start full", "rss_bytes", 1e-6, "RSS one second after it, MB", True),
+    ("size", "program_bytes", 1e-6, "the program, stripped, MB", True),
 ]
 
 # What a process of devices costs; the columns are client libraries.

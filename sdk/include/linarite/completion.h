@@ -86,7 +86,7 @@ template <class... Results, class Token, class Start, class Cancel>
 auto initiate(const boost::asio::any_io_executor& executor, Token&& token, Start start,
               Cancel cancel) {
   return boost::asio::async_initiate<Token, void(error, Results...)>(
-      [executor](auto handler, Start start, Cancel cancel) {
+      [executor](auto handler, Start start, Cancel cancel) {  // NOLINT: Asio moves all three.
         using Handler = std::decay_t<decltype(handler)>;
         const operation_id id = next_operation_id();
         auto slot = boost::asio::get_associated_cancellation_slot(handler);

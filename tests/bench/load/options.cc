@@ -14,13 +14,15 @@ struct ScenarioName {
   std::string_view name;
   Scenario scenario;
 };
-constexpr std::array<ScenarioName, 7> kScenarios = {{{"fill", Scenario::kFill},
+constexpr std::array<ScenarioName, 9> kScenarios = {{{"fill", Scenario::kFill},
                                                      {"downlink", Scenario::kDownlink},
                                                      {"connect", Scenario::kConnect},
                                                      {"idle", Scenario::kIdle},
                                                      {"uplink", Scenario::kUplink},
                                                      {"fill-events", Scenario::kFillEvents},
-                                                     {"readback", Scenario::kReadback}}};
+                                                     {"readback", Scenario::kReadback},
+                                                     {"get", Scenario::kGet},
+                                                     {"put", Scenario::kPut}}};
 
 using Field = std::variant<std::string Options::*, uint16_t Options::*, pid_t Options::*,
                            size_t Options::*, double Options::*>;

@@ -10,7 +10,17 @@
 
 namespace linarite::load {
 
-enum class Scenario { kFill, kDownlink, kConnect, kIdle, kUplink, kFillEvents, kReadback };
+enum class Scenario {
+  kFill,
+  kDownlink,
+  kConnect,
+  kIdle,
+  kUplink,
+  kFillEvents,
+  kReadback,
+  kGet,
+  kPut
+};
 
 struct Options {
   Scenario scenario = Scenario::kDownlink;
@@ -37,7 +47,7 @@ struct Options {
   double rate = 0;  // Messages per second, paced; 0: as fast as the window allows.
   double warm_up_s = 3;
   double seconds = 10;
-  size_t messages = 0;  // fill: one each for so many devices; fill-events, readback: in all.
+  size_t messages = 0;  // fill, fill-events, readback: in all.
   size_t first = 2000;  // idle: connections at the first and the second look at the memory.
   size_t second = 8000;
 

@@ -98,11 +98,11 @@ KeyVault KeyVault::make(Random& random) {
 }
 
 KeyVault KeyVault::with_new_key() const {
+  CHECK(keys_.size() < kMasterKeysMax);
   Bytes secret = random_.bytes(kMasterKeySize);
   std::vector<MasterKey> keys = keys_;
   keys.insert(keys.begin(), master_key(secret));
   wipe(secret);
-  if (keys.size() > kMasterKeysMax) keys.pop_back();
   return {hub_id_, std::move(keys), random_};
 }
 

@@ -55,12 +55,12 @@ class KeyVault {
   //   checksum HEX       SHA-256 of the lines before, the first 8 bytes
   Bytes text() const;
 
-  // With a new current key, those of this one behind it; the oldest is left out if there would be
-  // more than kMasterKeysMax.
+  // With a new current key, those of this one behind it: fewer than kMasterKeysMax.
   KeyVault with_new_key() const;
   KeyVault with_current_key_only() const;
 
   const Bytes& hub_id() const { return hub_id_; }
+  size_t key_count() const { return keys_.size(); }
   MasterKeyId current_key() const { return keys_.front().id; }
   bool has_key(MasterKeyId id) const { return find(id) != nullptr; }
 

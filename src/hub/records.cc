@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kSealedVersion = 2;  // Of identities and policies: their keys are sealed.
+constexpr size_t kKeyTextMax = 256;    // Base64 of 64 bytes takes 88.
 constexpr std::string_view kDeviceKeys = "device keys";
 constexpr std::string_view kPolicyKeys = "policy keys";
 
@@ -113,6 +114,10 @@ struct StoredKeys {
   std::string secondary;
   Bytes sealed;  // Empty: there are none, or they are plain.
 };
+
+bool too_long(const StoredKeys& keys) {
+  return keys.primary.size() > kKeyTextMax || keys.secondary.size() > kKeyTextMax;
+}
 
 StoredKeys decode_keys(Decoder& decoder) {
   if (decoder.sealed()) return {.primary = {}, .secondary = {}, .sealed = decoder.text()};
@@ -223,7 +228,7 @@ Result<Identity> decode_identity_record(ByteView value, StoredKeys& keys) {
   identity.secondary_thumbprint = in.text();
   identity.iot_edge = in.flag();
   identity.device_scope = in.text();
-  if (!in.done()) return corrupt("identity");
+  if (!in.done() || too_long(keys)) return corrupt("identity");
   return identity;
 }
 
@@ -233,7 +238,7 @@ Result<Policy> decode_policy_record(ByteView value, StoredKeys& keys) {
   policy.name = in.text();
   policy.rights = in.number<Rights>();
   keys = decode_keys(in);
-  if (!in.done()) return corrupt("policy");
+  if (!in.done() || too_long(keys)) return corrupt("policy");
   return policy;
 }
 

@@ -84,8 +84,9 @@ Status check_listeners(const Config& config) {
     if (config.uses_dev_ca() && !config.allow_dev_ca_on_public_address) {
       return invalid(
           fmt::format("the development CA is for this machine only: to listen on {}, set "
-                      "tls.certificate_files and "
-                      "tls.key_files, or say --allow-dev-ca-on-public-address.",
+                      "tls.certificate_files and tls.key_files; or, where everybody who connects "
+                      "is told to trust it, say --allow-dev-ca-on-public-address or set "
+                      "LINARITE_LISTEN_ALLOW_DEV_CA_ON_PUBLIC_ADDRESS=true.",
                       text));
     }
   }

@@ -8,9 +8,9 @@ constexpr auto kSwitch = Flag::Kind::kSwitch;
 
 // --- Flags that several commands share.
 
-const Flag kMasterKeyFile = {"--master-key-file",
-                             "The file of master keys; master.key of the data directory if not given.",
-                             &A::master_key_file};
+const Flag kMasterKeyFile = {
+    "--master-key-file", "The file of master keys; master.key of the data directory if not given.",
+    &A::master_key_file};
 const Flag kDataDirectory = {"--data,--data-dir", "Data directory of the hub on this machine.",
                              &A::data_directory};
 const Flag kLogin = {"-l,--login", "Connection string of the hub, with rights for the command.",

@@ -96,8 +96,8 @@ Outcome<json::value> rewrap_store(Session& session) {
   const auto data = data_directory(arguments);
   if (!data) return std::unexpected(Failure(data.error().message, kExitNotLooked));
   if (!session.hooks().rewrap) return misused("this program has no store to look at");
-  const auto done = session.hooks().rewrap(data->string(),
-                                           arguments.master_key_file.value_or(std::string()));
+  const auto done =
+      session.hooks().rewrap(data->string(), arguments.master_key_file.value_or(std::string()));
   if (!done) return std::unexpected(Failure(done.error().message, kExitNotLooked));
   return json::value(*done);
 }

@@ -122,13 +122,13 @@ Hub::~Hub() = default;
 
 void Hub::open(Reply<Status> reply) {
   if (const Status ok = state_->options.check(); !ok) return reply(ok);
-  state_->partitions[kPolicyPartition]->loop().post([s = state_.get(),
-                                                     reply = std::move(reply)]() mutable {
-    if (Status usable = s->open_keyring(); !usable) return reply(std::move(usable));
-    auto left = std::make_shared<std::atomic<size_t>>(s->partitions.size());
-    auto shared = std::make_shared<Reply<Status>>(std::move(reply));
-    for (size_t i = 0; i < s->partitions.size(); ++i) s->load_partition(i, left, shared);
-  });
+  state_->partitions[kPolicyPartition]->loop().post(
+      [s = state_.get(), reply = std::move(reply)]() mutable {
+        if (Status usable = s->open_keyring(); !usable) return reply(std::move(usable));
+        auto left = std::make_shared<std::atomic<size_t>>(s->partitions.size());
+        auto shared = std::make_shared<Reply<Status>>(std::move(reply));
+        for (size_t i = 0; i < s->partitions.size(); ++i) s->load_partition(i, left, shared);
+      });
 }
 
 // Before anything that may be sealed is read: what is wrong with the vault is then said as such.

@@ -45,7 +45,7 @@ class Hub {
     Logger& log;
     prometheus::Registry& metrics;
     const KeyVault& vault;  // Seals the keys of devices and policies in the store.
-    QueueWatch watch{};  // May be empty.
+    QueueWatch watch{};     // May be empty.
   };
 
   Hub(HubOptions options, Parts parts);

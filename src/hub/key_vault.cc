@@ -194,8 +194,9 @@ Bytes KeyVault::seal(const SealedPlace& place, ByteView plain) const {
 
 Result<Bytes> KeyVault::open(const SealedPlace& place, ByteView sealed) const {
   const auto broken = [] {
-    return fail(ErrorCode::kStoreCorrupt, "stored keys can't be opened: they were changed, or "
-                                          "belong to another place");
+    return fail(ErrorCode::kStoreCorrupt,
+                "stored keys can't be opened: they were changed, or "
+                "belong to another place");
   };
   const auto id = sealing_key(sealed);
   if (!id) return broken();

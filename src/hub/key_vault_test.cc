@@ -63,7 +63,8 @@ TEST_F(KeyVaultTest, EveryFlippedBitIsRefused) {
 TEST_F(KeyVaultTest, EveryOtherLengthIsRefused) {
   const Bytes sealed = vault_.seal(kPlace, "plain text");
   for (size_t size = 0; size < sealed.size(); ++size) {
-    EXPECT_EQ(code(vault_.open(kPlace, ByteView(sealed).substr(0, size))), ErrorCode::kStoreCorrupt);
+    EXPECT_EQ(code(vault_.open(kPlace, ByteView(sealed).substr(0, size))),
+              ErrorCode::kStoreCorrupt);
   }
   EXPECT_EQ(code(vault_.open(kPlace, sealed + "x")), ErrorCode::kStoreCorrupt);
   EXPECT_EQ(code(vault_.open(kPlace, sealed + Bytes(kSealedPlainMax, 'x'))),
@@ -157,8 +158,8 @@ TEST_F(KeyVaultTest, TheFormIsPinned) {
       "checksum 610f0d50beccfa3e\n";
   const auto vault = parse(text);
   ASSERT_TRUE(vault);
-  const auto sealed = base64_decode(
-      "AeQvYEUm9+4FZGVmZ2hpamtsbW5vOHe/DxfJIvtGFsmKvrTpkgjyHbKwdAPUG74=");
+  const auto sealed =
+      base64_decode("AeQvYEUm9+4FZGVmZ2hpamtsbW5vOHe/DxfJIvtGFsmKvrTpkgjyHbKwdAPUG74=");
   ASSERT_TRUE(sealed);
   EXPECT_EQ(vault->open(kPlace, *sealed), "plain text");
 }

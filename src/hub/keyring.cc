@@ -57,12 +57,12 @@ void Sealing::commit(store::PartitionId partition, store::Batch batch, Task then
 }
 
 void Sealing::note(bool complete, Task then) {
-  loops_[kKeyringPartition]->post([self = shared_from_this(), complete,
-                                   then = std::move(then)]() mutable {
-    store::Batch batch;
-    batch.put(keyring_key(), encode_keyring(keyring_of(self->vault_, complete)));
-    self->commit(kKeyringPartition, std::move(batch), std::move(then));
-  });
+  loops_[kKeyringPartition]->post(
+      [self = shared_from_this(), complete, then = std::move(then)]() mutable {
+        store::Batch batch;
+        batch.put(keyring_key(), encode_keyring(keyring_of(self->vault_, complete)));
+        self->commit(kKeyringPartition, std::move(batch), std::move(then));
+      });
 }
 
 void Sealing::enter_partition() {
@@ -78,9 +78,8 @@ void Sealing::next_batch() {
   if (!batch) return finish(std::unexpected(batch.error()));
   if (!batch->empty()) {
     result_.records += batch->size();
-    return commit(partition_, *std::move(batch), [self = shared_from_this()] {
-      self->next_batch();
-    });
+    return commit(partition_, *std::move(batch),
+                  [self = shared_from_this()] { self->next_batch(); });
   }
   if (kind_ == kDeviceKey) {
     kind_ = kPolicyKey;

@@ -54,16 +54,24 @@ class KeyringTest : public ::testing::Test {
     size_t found = 0;
     for (store::PartitionId p = 0; p < kPartitions; ++p) {
       ASSERT_TRUE(store_.scan(p, {}, {}, [&](std::string_view key, std::string_view value) {
-        if (sealed) EXPECT_EQ(value.find("primary key"), std::string_view::npos);
+        if (sealed) {
+          EXPECT_EQ(value.find("primary key"), std::string_view::npos);
+        }
         if (key.front() == kDeviceKey) {
           const auto identity = decode_identity(value, vault);
           EXPECT_TRUE(identity);
-          if (identity) EXPECT_EQ(*identity, device(std::stoul(identity->generation_id)));
-          if (sealed) EXPECT_EQ(*sealed_again(kDeviceKey, value, vault), std::nullopt);
+          if (identity) {
+            EXPECT_EQ(*identity, device(std::stoul(identity->generation_id)));
+          }
+          if (sealed) {
+            EXPECT_EQ(*sealed_again(kDeviceKey, value, vault), std::nullopt);
+          }
           ++found;
         } else if (key.front() == kPolicyKey) {
           EXPECT_EQ(decode_policy(value, vault)->primary_key, "primary key");
-          if (sealed) EXPECT_EQ(*sealed_again(kPolicyKey, value, vault), std::nullopt);
+          if (sealed) {
+            EXPECT_EQ(*sealed_again(kPolicyKey, value, vault), std::nullopt);
+          }
         }
         return true;
       }));
@@ -80,11 +88,11 @@ class KeyringTest : public ::testing::Test {
 
 TEST_F(KeyringTest, SealsWhatIsPlainAndThenNothingMore) {
   fill_plain();
-  EXPECT_EQ(read_keyring(store_), std::optional<Keyring>());
+  EXPECT_EQ(*read_keyring(store_), std::nullopt);
   const auto sealed = seal(vault_);
   ASSERT_TRUE(sealed);
   EXPECT_EQ(sealed->records, kDevices + 1);
-  EXPECT_EQ(read_keyring(store_), keyring_of(vault_, true));
+  EXPECT_EQ(*read_keyring(store_), keyring_of(vault_, true));
   expect_all(vault_, /*sealed=*/true);
   EXPECT_EQ(seal(vault_)->records, 0U);
 }
@@ -207,7 +215,7 @@ TEST_F(SealedHubTest, NoKeyIsStoredPlainAndAllAreThereAfterARestart) {
   restart();
   EXPECT_EQ(get("d1")->identity, device);
   EXPECT_EQ(hub_->policies()->find("service")->primary_key, renewed->primary_key);
-  EXPECT_EQ(read_keyring(store_), keyring_of(vault_, true));
+  EXPECT_EQ(*read_keyring(store_), keyring_of(vault_, true));
 }
 
 TEST_F(SealedHubTest, AnOldStoreIsSealedWhenItIsOpened) {
@@ -217,7 +225,7 @@ TEST_F(SealedHubTest, AnOldStoreIsSealedWhenItIsOpened) {
   restart();
   EXPECT_FALSE(stored(device.primary_key));
   EXPECT_EQ(get("d1")->identity, device);
-  EXPECT_EQ(read_keyring(store_), keyring_of(vault_, true));
+  EXPECT_EQ(*read_keyring(store_), keyring_of(vault_, true));
 }
 
 TEST_F(SealedHubTest, ANewMasterKeyIsTakenUpWhenItIsOpened) {

@@ -86,8 +86,8 @@ class Partition {
 
   // Makes `link` the one connection of the device; an older one is disconnected first. The link
   // must call detach() before it is destroyed, unless the hub disconnected it. kDeviceNotFound or
-  // kDeviceDisabled if the identity changed since it was authenticated. `key_fingerprint` is that of
-  // the principal: the connection ends when the device no longer has this key; 0 for other
+  // kDeviceDisabled if the identity changed since it was authenticated. `key_fingerprint` is that
+  // of the principal: the connection ends when the device no longer has this key; 0 for other
   // credentials.
   Status attach(std::string_view device_id, DeviceLink& link, uint64_t key_fingerprint);
   // Messages delivered and not settled go back to their places at once, delivery count unchanged.

@@ -145,8 +145,8 @@ Status open_keys(const SealedPlace& place, const StoredKeys& stored, const KeyVa
   if (stored.sealed.empty()) return {};
   auto plain = vault.open(place, stored.sealed);
   if (!plain) {
-    return fail(plain.error().code, fmt::format("{} of {}: {}", place.kind, place.name,
-                                                plain.error().message));
+    return fail(plain.error().code,
+                fmt::format("{} of {}: {}", place.kind, place.name, plain.error().message));
   }
   Decoder in(*plain);
   primary = in.text();

@@ -41,18 +41,18 @@ class SealedRecordsTest : public ::testing::Test {
 
 TEST_F(SealedRecordsTest, Identity) {
   const Identity all{.device_id = "d1",
-                          .generation_id = "63",
-                          .etag = "e",
-                          .status = DeviceStatus::kDisabled,
-                          .status_reason = "r",
-                          .status_updated = kTime,
-                          .authentication = AuthenticationType::kSelfSigned,
-                          .primary_key = "a",
-                          .secondary_key = "b",
-                          .primary_thumbprint = "c",
-                          .secondary_thumbprint = "d",
-                          .iot_edge = true,
-                          .device_scope = "s"};
+                     .generation_id = "63",
+                     .etag = "e",
+                     .status = DeviceStatus::kDisabled,
+                     .status_reason = "r",
+                     .status_updated = kTime,
+                     .authentication = AuthenticationType::kSelfSigned,
+                     .primary_key = "a",
+                     .secondary_key = "b",
+                     .primary_thumbprint = "c",
+                     .secondary_thumbprint = "d",
+                     .iot_edge = true,
+                     .device_scope = "s"};
   const Bytes value = encode_identity(all, vault_);
   EXPECT_EQ(identity(value), all);
   expect_whole_or_nothing(value, [this](ByteView bytes) { return identity(bytes); });
@@ -141,13 +141,13 @@ TEST_F(SealedRecordsTest, PlainRecordsAreReadAndSealed) {
   ASSERT_TRUE(sealed && *sealed);
   EXPECT_EQ((*sealed)->find(device_.primary_key), Bytes::npos);
   EXPECT_EQ(identity(**sealed), device_);
-  EXPECT_EQ(sealed_again(kDeviceKey, **sealed, vault_), std::optional<Bytes>());
+  EXPECT_EQ(*sealed_again(kDeviceKey, **sealed, vault_), std::nullopt);
 
   const auto rule = sealed_again(kPolicyKey, plain_policy(rule_), vault_);
   ASSERT_TRUE(rule && *rule);
   EXPECT_EQ(policy(**rule)->primary_key, rule_.primary_key);
   EXPECT_EQ(policy(**rule)->secondary_key, rule_.secondary_key);
-  EXPECT_EQ(sealed_again(kPolicyKey, **rule, vault_), std::optional<Bytes>());
+  EXPECT_EQ(*sealed_again(kPolicyKey, **rule, vault_), std::nullopt);
 
   // With a new master key once more.
   const KeyVault next = vault_.with_new_key();

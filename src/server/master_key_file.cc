@@ -81,8 +81,8 @@ Status write_master_keys(const fs::path& file, const hub::KeyVault& vault) {
   const net::Descriptor out(
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR));
   const bool written =
-      out.valid() && ::write(out.get(), text.data(), text.size()) ==
-                         static_cast<ssize_t>(text.size()) &&
+      out.valid() &&
+      ::write(out.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
       ::fsync(out.get()) == 0 && ::rename(temporary.c_str(), file.c_str()) == 0;
   hub::wipe(text);
   if (!written) return io_error("write", file);

@@ -208,8 +208,7 @@ TEST_F(RewrapTest, ACheckNamesAMissingMasterKeyAndASalvageNeedsToBeTold) {
   ASSERT_TRUE(looked);
   EXPECT_FALSE(looked->at("sound").as_bool());
   ASSERT_EQ(looked->at("damage").as_array().size(), 1U);
-  const std::string problem(
-      looked->at("damage").as_array()[0].at("problem").as_string().c_str());
+  const std::string problem(looked->at("damage").as_array()[0].at("problem").as_string().c_str());
   EXPECT_THAT(problem, HasSubstr("8 devices and policies"));
   EXPECT_THAT(problem, HasSubstr("it is missing"));
 

@@ -101,7 +101,8 @@ Status Server::open_store() {
   return {};
 }
 
-// A new file is made only for a store that holds nothing sealed: any other key would be a wrong one.
+// A new file is made only for a store that holds nothing sealed: any other key would be a wrong
+// one.
 Status Server::open_master_keys() {
   if (config_.in_memory) {
     vault_.emplace(hub::KeyVault::make(random_));
@@ -133,8 +134,8 @@ Status Server::open_hub() {
   std::vector<Loop*> loops;
   loops.reserve(loops_->size());
   for (size_t i = 0; i < loops_->size(); ++i) loops.push_back(&loops_->loop(i));
-  hub_ = std::make_unique<hub::Hub>(config_.hub_options(),
-                                    hub::Hub::Parts{*store_, loops, random_, log_, metrics_, *vault_});
+  hub_ = std::make_unique<hub::Hub>(
+      config_.hub_options(), hub::Hub::Parts{*store_, loops, random_, log_, metrics_, *vault_});
   loops_->start();
   return wait_for(*loops_, [this](Reply<Status> reply) { hub_->open(std::move(reply)); });
 }

@@ -43,9 +43,8 @@ MasterKeys master_keys(const fs::path& data, const std::string& named, Random& r
   const fs::path file = named.empty() ? data / kMasterKeyFileName : fs::path(named);
   auto vault = read_master_keys(file, random);
   if (vault) return {.vault = *std::move(vault), .file = file, .usable = {}};
-  return {.vault = hub::KeyVault::make(random),
-          .file = file,
-          .usable = std::unexpected(vault.error())};
+  return {
+      .vault = hub::KeyVault::make(random), .file = file, .usable = std::unexpected(vault.error())};
 }
 
 // Why keys of the store can't be opened; empty: they can.

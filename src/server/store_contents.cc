@@ -81,8 +81,8 @@ void Reader::record(std::string_view key, std::string_view value) {
       sound(hub::decode_connection_times(value));
       return;
     case hub::kDeviceKey: {
-      const auto identity = opened(hub::decode_identity(value, vault_),
-                                   hub::decode_identity_without_keys, value);
+      const auto identity =
+          opened(hub::decode_identity(value, vault_), hub::decode_identity_without_keys, value);
       if (!sound(identity)) return;
       ++out_.identities;
       if (identity->status == hub::DeviceStatus::kDisabled) ++out_.disabled;
@@ -105,7 +105,8 @@ void Reader::record(std::string_view key, std::string_view value) {
     case hub::kCountKey:
       return message(key, value);
     case hub::kPolicyKey:
-      if (sound(opened(hub::decode_policy(value, vault_), hub::decode_policy_without_keys, value))) {
+      if (sound(
+              opened(hub::decode_policy(value, vault_), hub::decode_policy_without_keys, value))) {
         ++out_.policies;
       }
       return;

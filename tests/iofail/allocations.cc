@@ -1,5 +1,9 @@
 #include "iofail/allocations.h"
 
+#include <execinfo.h>
+
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -10,25 +14,51 @@
 namespace linarite::iofail {
 namespace {
 
+constexpr int kFramesMax = 16;
+constexpr int kOwnFrames = 3;
+
 std::atomic<bool> watching{false};
+
+// FNV-1a of the callers' addresses, which are the same in all processes that were forked from one.
+uint64_t place() {
+  std::array<void*, kFramesMax> frames{};
+  const int count = ::backtrace(frames.data(), kFramesMax);
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (int i = std::min(kOwnFrames, count); i < count; ++i) {
+    hash = (hash ^ reinterpret_cast<uintptr_t>(frames[i])) * 0x100000001b3U;
+  }
+  return hash == 0 ? 1 : hash;
+}
+
+void collect(uint64_t place) {
+  auto& places = shared().places;
+  for (size_t i = place % kPlacesMax;; i = (i + 1) % kPlacesMax) {
+    uint64_t free = 0;
+    if (places[i] == place || places[i].compare_exchange_strong(free, place) || free == place)
+      return;
+  }
+}
 
 bool is_to_fail() {
   if (!watching.load(std::memory_order_relaxed)) return false;
   Shared& all = shared();
   const uint64_t number = all.allocations.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (number != all.failing_allocation) return false;
+  if (all.collect_places) collect(place());
+  const bool here = number == all.failing_allocation ||
+                    (all.failing_place != 0 && !all.hit && all.failing_place == place());
+  if (!here || all.hit.exchange(true)) return false;
   all.hit_phase = all.phase;
-  all.hit = true;
   return true;
 }
 
 // As the standard has it: the handler is asked until it gives memory, ends or throws.
 void* allocate(size_t size, size_t alignment) {
   for (bool fails = is_to_fail();; fails = false) {
-    void* const memory = fails ? nullptr
-                         : alignment <= alignof(std::max_align_t)
-                             ? std::malloc(size == 0 ? 1 : size)
-                             : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    void* const memory =
+        fails ? nullptr
+        : alignment <= alignof(std::max_align_t)
+            ? std::malloc(size == 0 ? 1 : size)
+            : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
     if (memory != nullptr) return memory;
     const std::new_handler handler = std::get_new_handler();
     if (handler == nullptr) throw std::bad_alloc();
@@ -38,7 +68,10 @@ void* allocate(size_t size, size_t alignment) {
 
 }  // namespace
 
-void watch_allocations(bool on) { watching = on; }
+void watch_allocations(bool on) {
+  static_cast<void>(place());  // The first call loads what it needs.
+  watching = on;
+}
 
 }  // namespace linarite::iofail
 

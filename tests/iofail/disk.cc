@@ -43,7 +43,11 @@ Function real(Function /*ours*/, const char* name) {
   return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
 }
 // The definition that this program's hides.
-#define REAL(name) ([] { static const auto found = real(&::name, #name); return found; }())
+#define REAL(name)                                  \
+  ([] {                                             \
+    static const auto found = real(&::name, #name); \
+    return found;                                   \
+  }())
 
 // The name in the folder, or nothing of a path that is not there.
 std::string_view inside(const char* path) {
@@ -122,6 +126,9 @@ Verdict strike(const Fault& fault, int descriptor) {
     case How::kDead:
       watch.dead = true;
       return {.error = EIO};
+    case How::kKill:
+    case How::kLie:
+      ::_exit(kKilled);
     default:
       return {.error = EIO};
   }
@@ -137,7 +144,7 @@ Verdict step(Call call, FileKind kind, int descriptor = kUnknown) {
     watch.torn = 0;
     return {.error = EIO};
   }
-  if (fault.how == How::kNothing || fault.how == How::kLie) return {};
+  if (fault.how == How::kNothing) return {};
   if (fault.call != call || fault.file != kind || fault.ordinal != count) return {};
   return strike(fault, descriptor);
 }
@@ -182,7 +189,10 @@ void opened(int descriptor, const char* path, int flags) {
   const int file = find_or_add(name);
   if (file == kUnknown) return;
   FileNote& note = shared().files[file];
-  if ((flags & O_TRUNC) != 0) note.size = note.synced = 0;
+  if ((flags & O_TRUNC) != 0) {
+    note.size = note.synced = 0;
+    note.unsure = false;
+  }
   watch.files[descriptor] = file + 1;
 }
 
@@ -206,7 +216,7 @@ int sync(int descriptor, Sync done) {
     errno = error;
     return -1;
   }
-  if (shared().fault.how == How::kLie) return 0;
+  if (shared().fault.how == How::kLie && kind_of(note->name.data()) == FileKind::kLog) return 0;
   if (!note->unsure) note->synced = note->size;
   return 0;  // Nobody cuts the real power.
 }
@@ -231,7 +241,8 @@ void cut_power(const std::string& path) {
 
 }  // namespace linarite::iofail
 
-// --- The C library's names. -----------------------------------------------------------------------
+// --- The C library's names.
+// -----------------------------------------------------------------------
 
 using namespace linarite::iofail;  // NOLINT: the names of the file above.
 
@@ -275,7 +286,8 @@ FILE* fopen(const char* path, const char* mode) {
 int close(int descriptor) {
   const bool failed = fails(Call::kClose, descriptor);
   const int error = errno;
-  if (descriptor >= 0 && descriptor < static_cast<int>(kDescriptorsMax)) watch.files[descriptor] = 0;
+  if (descriptor >= 0 && descriptor < static_cast<int>(kDescriptorsMax))
+    watch.files[descriptor] = 0;
   const int done = REAL(close)(descriptor);
   if (!failed) return done;
   errno = error;
@@ -286,7 +298,8 @@ int fclose(FILE* file) {
   const int descriptor = ::fileno(file);
   const bool failed = fails(Call::kClose, descriptor);
   const int error = errno;
-  if (descriptor >= 0 && descriptor < static_cast<int>(kDescriptorsMax)) watch.files[descriptor] = 0;
+  if (descriptor >= 0 && descriptor < static_cast<int>(kDescriptorsMax))
+    watch.files[descriptor] = 0;
   const int done = REAL(fclose)(file);
   if (!failed) return done;
   errno = error;
@@ -327,7 +340,8 @@ int fsync(int descriptor) { return sync(descriptor, REAL(fsync)); }
 int fdatasync(int descriptor) { return sync(descriptor, REAL(fdatasync)); }
 
 int sync_file_range(int descriptor, off_t at, off_t size, unsigned flags) {
-  if (fails(Call::kSyncRange, descriptor)) return -1;
+  // Without flags it does nothing: RocksDB asks whether there is such a call.
+  if (flags != 0 && fails(Call::kSyncRange, descriptor)) return -1;
   return REAL(sync_file_range)(descriptor, at, size, flags);
 }
 

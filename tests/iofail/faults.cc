@@ -10,13 +10,14 @@ namespace linarite::iofail {
 namespace {
 
 constexpr std::array<std::string_view, kCalls> kCallNames{
-    "open",  "close",     "read",  "write",    "sync", "sync_file_range", "ftruncate", "fallocate", "rename",
-    "unlink", "mkdir",     "opendir", "stat", "statvfs", "chmod",           "lock",      "mmap"};
+    "open",      "close",     "read",   "write",  "sync",  "sync_file_range",
+    "ftruncate", "fallocate", "rename", "unlink", "mkdir", "opendir",
+    "stat",      "statvfs",   "chmod",  "lock",   "mmap"};
 constexpr std::array<std::string_view, kFileKinds> kFileNames{
     "log",   "table",  "MANIFEST",   "CURRENT",   "OPTIONS", "IDENTITY",
     "locks", "format", "high_water", "sync_test", "folder",  "other"};
 constexpr std::array<std::string_view, static_cast<size_t>(How::kCount)> kHowNames{
-    "nothing", "EIO", "ENOSPC", "short", "torn", "dead", "lie"};
+    "nothing", "EIO", "ENOSPC", "short", "torn", "dead", "kill", "lie"};
 
 Shared* the_shared = nullptr;
 
@@ -44,6 +45,7 @@ bool possible(How how, Call call, FileKind file) {
   switch (how) {
     case How::kInputOutput:
     case How::kDead:
+    case How::kKill:
       return true;
     case How::kNoSpace:
       return takes_space(call);
@@ -66,8 +68,8 @@ std::string text_of(const Fault& fault) {
 Shared& shared() { return *the_shared; }
 
 void make_shared_memory() {
-  void* const memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const memory =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::abort();
   the_shared = new (memory) Shared;
 }

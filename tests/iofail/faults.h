@@ -61,13 +61,16 @@ enum class How : uint8_t {
   kShort,        // Half of it is read or written, which is no error.
   kTorn,         // Half of it is written, and the next write of the file fails with EIO.
   kDead,         // This call and all later ones fail with EIO.
-  kLie,          // Every sync says that it was done, and was not: the control.
+  kKill,         // The process ends in this call, before it did anything.
+  kLie,          // The same, and every sync of a log until then was a lie: the control.
   kCount,
 };
 
 std::string_view name_of(Call call);
 std::string_view name_of(FileKind kind);
 std::string_view name_of(How how);
+
+inline constexpr int kKilled = 9;  // The exit code.
 
 // The `ordinal`th call of its kind on files of its kind, from 1.
 struct Fault {
@@ -94,9 +97,15 @@ using Counts = std::array<std::array<uint32_t, kFileKinds>, kCalls>;
 // Where in its work the process was, for the report.
 enum class Phase : uint8_t { kOpening, kWorking, kClosing };
 
+// The places that allocate, each by a number made of its call stack.
+inline constexpr size_t kPlacesMax = size_t{1} << 16U;
+
 struct Shared {
   Fault fault;
   uint64_t failing_allocation = 0;  // From 1; 0 is none.
+  uint64_t failing_place = 0;       // The first allocation there; 0 is none.
+  bool collect_places = false;
+  std::array<std::atomic<uint64_t>, kPlacesMax> places{};  // 0 is free.
   std::atomic<bool> hit{false};
   std::atomic<Phase> phase{Phase::kOpening};
   Phase hit_phase = Phase::kOpening;

@@ -1,9 +1,10 @@
 // iofail [--how EIO] [--call sync] [--file log] [--every N] [--offset N] [--ordinal N]
-//        [--allocations N] [--control 1] [--keep 1]
+//        [--allocations N] [--places N] [--control 1] [--keep 1]
 //
 // Plays one scenario again and again, each time with another call on the disk failing: every call
 // there is, or every Nth from the offset on, in each way that --how, --call and --file leave. With
-// --allocations N it is every Nth allocation that fails instead. --control 1 lets every sync lie: a
+// --allocations N it is every Nth allocation that fails instead; with --places N every Nth of the
+// places that allocate, each at its first time. --control 1 lets syncs lie: a
 // promise must be broken then. The exit code is 1 if one was broken.
 //
 // Threads of RocksDB work beside the scenario, so that the number of calls is not the same in each
@@ -27,6 +28,7 @@ namespace linarite::iofail {
 namespace {
 
 constexpr int kTries = 3;
+constexpr uint32_t kLies = 20;  // Syncs before the control's end.
 constexpr uint64_t kProgressEvery = 500;
 
 struct Arguments {
@@ -34,7 +36,8 @@ struct Arguments {
   uint64_t every = 1;
   uint64_t offset = 0;
   uint64_t ordinal = 0;      // 0: all.
-  uint64_t allocations = 0;  // 0: calls.
+  uint64_t allocations = 0;  // 0: none of them.
+  uint64_t places = 0;       // The same.
   uint64_t control = 0;
   uint64_t keep = 0;
 };
@@ -42,7 +45,7 @@ struct Arguments {
 [[noreturn]] void usage() {
   fmt::print(stderr,
              "iofail [--how EIO] [--call sync] [--file log] [--every N] [--offset N] [--ordinal N] "
-             "[--allocations N] [--control 1] [--keep 1]\n");
+             "[--allocations N] [--places N] [--control 1] [--keep 1]\n");
   std::exit(2);
 }
 
@@ -53,7 +56,8 @@ Arguments parse(int argc, char** argv) {
   const std::map<std::string_view, uint64_t*> numbers{
       {"--every", &arguments.every},     {"--offset", &arguments.offset},
       {"--ordinal", &arguments.ordinal}, {"--allocations", &arguments.allocations},
-      {"--control", &arguments.control}, {"--keep", &arguments.keep}};
+      {"--places", &arguments.places},   {"--control", &arguments.control},
+      {"--keep", &arguments.keep}};
   for (int i = 1; i < argc; i += 2) {
     if (i + 1 == argc) usage();
     if (const auto text = texts.find(argv[i]); text != texts.end()) {
@@ -72,8 +76,8 @@ Arguments parse(int argc, char** argv) {
 // In memory where the machine allows it: nothing here needs a real disk.
 std::string make_folder() {
   const bool in_memory = std::filesystem::is_directory("/dev/shm");
-  std::string path = (in_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) +
-                     "/iofail_XXXXXX";
+  std::string path =
+      (in_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) + "/iofail_XXXXXX";
   if (::mkdtemp(path.data()) == nullptr) std::exit(2);
   return path;
 }
@@ -86,8 +90,11 @@ class Sweep {
   // How many promises were broken.
   uint64_t run() {
     if (arguments_.control != 0) {
-      note("every sync", run_trial(folder_, {.how = How::kLie, .ordinal = 1}));
-    } else if (arguments_.allocations != 0) {
+      note("every sync",
+           run_trial(
+               folder_,
+               {.how = How::kLie, .call = Call::kSync, .file = FileKind::kLog, .ordinal = kLies}));
+    } else if (arguments_.allocations + arguments_.places != 0) {
       sweep_allocations();
     } else {
       sweep_calls();
@@ -192,17 +199,30 @@ void Sweep::sweep_calls() {
   }
 }
 
+// Every Nth place first; then, as far as they are asked for, every Nth allocation.
 void Sweep::sweep_allocations() {
-  note("nothing", run_allocation_trial(folder_, 0));
+  note("nothing", run_allocation_trial(folder_, {}));
   const uint64_t count = shared().allocations;
-  fmt::print("{} allocations, every {} of them\n", count, arguments_.allocations);
-  const uint64_t first = 1 + arguments_.offset % arguments_.allocations;
-  for (uint64_t i = first; i <= count; i += arguments_.allocations) {
-    const Trial trial = run_allocation_trial(folder_, i);
+  std::vector<FailingAllocation> all;
+  if (arguments_.places != 0) {
+    for (const auto& place : shared().places) {
+      if (place != 0) all.push_back({.number = 0, .place = place});
+    }
+  } else {
+    for (uint64_t i = 1; i <= count; ++i) all.push_back({.number = i, .place = 0});
+  }
+  const uint64_t every = arguments_.places != 0 ? arguments_.places : arguments_.allocations;
+  fmt::print("{} allocations, {} ways to fail, every {} of them\n", count, all.size(), every);
+  for (size_t i = arguments_.offset % every; i < all.size(); i += every) {
+    Trial trial;
+    for (int tries = 0; tries < kTries; ++tries) {
+      trial = run_allocation_trial(folder_, all[i]);
+      if (shared().hit || !trial.broken.empty()) break;
+    }
     if (!shared().hit) ++missed_;
     constexpr std::array<std::string_view, 3> kPhases{"opening", "working", "closing"};
     note(fmt::format("while {}", kPhases[static_cast<size_t>(shared().hit_phase)]), trial,
-         fmt::format(", allocation {}", i));
+         fmt::format(", allocation {}, place {}", all[i].number, all[i].place));
     if (arguments_.keep != 0 && broken_ > 0) return;
   }
 }

@@ -80,7 +80,9 @@ class Session {
   bool acknowledged(const Status& status, Told& told) {
     --under_way_;
     if (!status) {
-      write_failed(status.error());
+      // A device whose creation failed is not there.
+      const bool follows = write_failed_ && status.error().code == ErrorCode::kDeviceNotFound;
+      if (!follows) write_failed(status.error());
       return false;
     }
     if (write_failed_) broken("a write was acknowledged after one that failed");
@@ -141,27 +143,28 @@ void Session::change_devices(uint32_t first) {
   DevicePromise* const devices = &promises_.devices[first];
   ask(devices[1].disabled);
   hub.update_device({.device_id = device_name(first + 1), .status = hub::DeviceStatus::kDisabled},
-                    {},
-                    {world_.loop(), [this, devices](const Result<hub::DeviceView>& view) {
-                       acknowledged(status_of(view), devices[1].disabled);
-                     }});
+                    {}, {world_.loop(), [this, devices](const Result<hub::DeviceView>& view) {
+                           acknowledged(status_of(view), devices[1].disabled);
+                         }});
   devices[2].purged_before = promises_.message_count;
   ask(devices[2].purged);
-  hub.purge(device_name(first + 2),
-            {world_.loop(), [this, devices](const Result<uint64_t>& count) {
-               acknowledged(status_of(count), devices[2].purged);
-             }});
+  hub.purge(device_name(first + 2), {world_.loop(), [this, devices](const Result<uint64_t>& count) {
+                                       if (count && *count == 0) {  // Nothing was written.
+                                         --under_way_;
+                                       } else {
+                                         acknowledged(status_of(count), devices[2].purged);
+                                       }
+                                     }});
   ask(devices[3].deleted);
   hub.delete_device(device_name(first + 3), {}, {world_.loop(), [this, devices](Status status) {
                                                    acknowledged(status, devices[3].deleted);
                                                  }});
   ask(devices[0].session);
   hub.partition_of(device_name(first))
-      .save_session(device_name(first),
-                    {.subscriptions = {{.filter = "#", .qos = 1, .since = world_.wall()}}},
-                    [this, devices](const Status& status) {
-                      acknowledged(status, devices[0].session);
-                    });
+      .save_session(
+          device_name(first),
+          {.subscriptions = {{.filter = "#", .qos = 1, .since = world_.wall()}}},
+          [this, devices](const Status& status) { acknowledged(status, devices[0].session); });
   wait_for_answers();
 }
 
@@ -177,11 +180,6 @@ void Session::send_messages(uint32_t first_device) {
     ask(message.sent);
     world_.hub().send(device_name(message.device), std::move(content),
                       {world_.loop(), [this, &message](const Result<uint64_t>& number) {
-                         // A device that could not be created takes none.
-                         if (!number && number.error().code == ErrorCode::kDeviceNotFound) {
-                           --under_way_;
-                           return;
-                         }
                          acknowledged(status_of(number), message.sent);
                        }});
   }
@@ -220,10 +218,9 @@ void Session::take_feedback() {
   }
   Told told{};
   ask(told);
-  world_.hub().settle_feedback(batch->token, hub::FeedbackSettlement::kAccept,
-                               {world_.loop(), [this, &told](Status status) {
-                                  acknowledged(status, told);
-                                }});
+  world_.hub().settle_feedback(
+      batch->token, hub::FeedbackSettlement::kAccept,
+      {world_.loop(), [this, &told](Status status) { acknowledged(status, told); }});
   wait_for_answers();
   if (told != Told::kDone) return;
   for (const hub::FeedbackRecord& record : batch->records) {
@@ -238,9 +235,11 @@ void Session::append(uint32_t count, bool may_be_trimmed) {
     event.partition = index % kPartitions;
     event.may_be_trimmed = may_be_trimmed;
     ask(event.appended);
-    world_.hub().partition(event.partition).events().append(
-        {.annotations = {}, .annotation_count = 0, .sections = event_text(index)},
-        [this, &event](const Status& status) { acknowledged(status, event.appended); });
+    world_.hub()
+        .partition(event.partition)
+        .events()
+        .append({.annotations = {}, .annotation_count = 0, .sections = event_text(index)},
+                [this, &event](const Status& status) { acknowledged(status, event.appended); });
   }
   wait_for_answers();
 }
@@ -269,13 +268,12 @@ void Session::round() {
 
 void Session::renew_key() {
   ask(promises_.key_renewed);
-  world_.hub().renew_policy_key(
-      "service", hub::Hub::WhichKey::kPrimary,
-      {world_.loop(), [this](const Result<hub::Policy>& policy) {
-         if (acknowledged(status_of(policy), promises_.key_renewed)) {
-           copy(policy->primary_key, promises_.policy_key);
-         }
-       }});
+  world_.hub().renew_policy_key("service", hub::Hub::WhichKey::kPrimary,
+                                {world_.loop(), [this](const Result<hub::Policy>& policy) {
+                                   if (acknowledged(status_of(policy), promises_.key_renewed)) {
+                                     copy(policy->primary_key, promises_.policy_key);
+                                   }
+                                 }});
   wait_for_answers();
 }
 

@@ -124,17 +124,22 @@ Trial run_trial(const std::string& folder, const Fault& fault) {
     return kKept;
   });
   const Promises& promises = shared().promises;
-  Trial trial{.outcome = outcome_of(promises), .error = promises.first_error.data(), .broken = {}};
-  if (!end.exited(kKept)) trial.broken = end.text() + ": " + content_of(folders.errors);
+  const bool killed = end.exited(kKilled) && shared().hit;
+  Trial trial{.outcome = killed ? "killed" : outcome_of(promises),
+              .error = promises.first_error.data(),
+              .broken = {}};
+  if (!end.exited(kKept) && !killed) trial.broken = end.text() + ": " + content_of(folders.errors);
   if (trial.broken.empty()) trial.broken = promises.broken.data();
   if (trial.broken.empty() && fs::exists(folders.store)) trial.broken = judge_both(folders);
   return trial;
 }
 
-Trial run_allocation_trial(const std::string& folder, uint64_t number) {
+Trial run_allocation_trial(const std::string& folder, FailingAllocation failing) {
   const Folders folders(folder);
   reset_shared_memory();
-  shared().failing_allocation = number;
+  shared().failing_allocation = failing.number;
+  shared().failing_place = failing.place;
+  shared().collect_places = failing.number == 0 && failing.place == 0;
   const End end = in_own_process(folders.errors, [&] {
     end_when_out_of_memory();
     watch_folder(folders.store);

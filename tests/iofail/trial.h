@@ -17,7 +17,12 @@ struct Trial {
 
 // In `folder`, which is emptied. shared() has what happened.
 Trial run_trial(const std::string& folder, const Fault& fault);
-// `number` counts from 1.
-Trial run_allocation_trial(const std::string& folder, uint64_t number);
+// Which allocation is to fail: the one of this number, from 1, or the first one of this place. With
+// both 0 none fails, and the places are collected.
+struct FailingAllocation {
+  uint64_t number = 0;
+  uint64_t place = 0;
+};
+Trial run_allocation_trial(const std::string& folder, FailingAllocation failing);
 
 }  // namespace linarite::iofail

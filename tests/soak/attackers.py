@@ -6,6 +6,7 @@ import argparse
 import collections
 import json
 import pathlib
+import resource
 import select
 import signal
 import socket
@@ -61,6 +62,7 @@ class HalfOpen:
             one.close()
             self.counts["refused"] += 1
             return
+        self.counts["attacks"] += 1
         self.counts["opened"] += 1
         self.sockets[one.fileno()] = one
         self.order.append(one.fileno())
@@ -120,6 +122,7 @@ def takeovers(place, options, counts, ended):
         try:
             one, code = connect_mqtt(place, options.device, token)
             counts["taken_over" if code == 0 else "refused"] += 1
+            counts["attacks"] += 1
         except OSError:
             counts["no_connection"] += 1
             continue
@@ -136,6 +139,7 @@ def bad_credentials(place, _options, counts, ended):
     turn = 0
     while not ended.is_set():
         turn += 1
+        counts["attacks"] += 1
         device = "device-0" if turn % 2 else f"nobody-{turn}"
         try:
             if turn % 4 < 2:
@@ -187,6 +191,9 @@ def main():
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     place = soaked_hub.hub_cuts.Place(options.program, options.data)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    print("ready", flush=True)
     counts, begun = collections.Counter(), time.monotonic()
     KINDS[options.kind](place, options, counts, ended)
     print(json.dumps({**counts, "seconds": round(time.monotonic() - begun, 1)}))

@@ -23,6 +23,7 @@ FIELDS = ("rss_bytes", "descriptors", "threads", "disk_bytes")
 SLOPES_MAX = {"rss_bytes": 5.0, "descriptors": 2.0, "threads": 1.0}
 JUDGED_FROM_SECONDS = 600
 EXPIRY_SECONDS = 3
+COME_BACK_SECONDS = 10
 
 
 class Churn(hub_clients.Worker):
@@ -87,10 +88,6 @@ class Churn(hub_clients.Worker):
             self.ask("DELETE", f"/devices/{name}", (204,), headers={"If-Match": "*"})
         self.ended.wait(0.02)
 
-    def close(self):
-        for one in self.kept:
-            one.close()
-
 
 class Expiring(hub_clients.Worker):
     """Sends to one device that never comes what expires after a moment."""
@@ -128,7 +125,7 @@ def observe(hub, seconds, every, writer):
 
 
 def judge(samples, seconds):
-    """The slopes after the warm-up; raises Violation for one that is too steep."""
+    """The slopes after the warm-up; raises Violation for one that is too steep, if the time shows it."""
     warm = [each for each in samples if each.seconds >= samples[0].seconds + WARM_UP * seconds]
     slopes = {field: slope([(each.seconds, getattr(each, field)) for each in warm]) for field in FIELDS}
     for field, most in SLOPES_MAX.items():
@@ -179,7 +176,7 @@ def run(folder, program, options, leaks=False):
 
 def came_back(hub, idle):
     """Without clients the server holds the descriptors and threads that it held before them."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + COME_BACK_SECONDS
     while True:
         now = hub.sample()
         if now.descriptors <= idle.descriptors + 16 and now.threads <= idle.threads:

@@ -16,7 +16,7 @@ import time
 from soaked_hub import BUILD, MIB, SoakedHub, Violation, quantile
 
 OVERLOAD = 5
-BURST_SECONDS = 8  # What is offered meanwhile must be taken before the next burst.
+BURST_SECONDS = 3  # What is offered meanwhile must be taken before the next burst.
 SOURCES = [f"127.0.0.{n}" for n in range(2, 10)]
 PEERS_OF_PROCESS = 4000
 IDLE_SECONDS = 60  # For the server to come back to what it held before.
@@ -50,11 +50,16 @@ class Attack:
 
     def __init__(self, commands):
         self.processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+        for process in self.processes:
+            if process.stdout.readline() != "ready\n":
+                raise Violation("an attacker did not start")
 
     def end(self):
         for process in self.processes:
             process.terminate()
         said = [json.loads(process.communicate()[0] or "{}") for process in self.processes]
+        if not all(each.get("attacks") for each in said):
+            raise Violation(f"an attacker did nothing: {said}")
         return {key: round(sum(each.get(key, 0) for each in said), 1) for key in set().union(*said)}
 
 
@@ -113,6 +118,8 @@ class Overload:
             waits = self.hub.latencies(begin, time.monotonic())
         finally:
             counts |= attack.end()
+            counts.pop("attacks", None)
+            counts.pop("seconds", None)
         if counts.get("let_in"):
             raise Violation(f"{counts['let_in']} peers with wrong credentials were let in")
         return waits, counts
@@ -139,7 +146,6 @@ def run(folder, program, options, preload=None, mutation=None):
     """Returns the lines of the report; raises Violation if a promise was broken."""
     hub = SoakedHub(folder, program, preload=preload, mutation=mutation)
     budget = BUDGET_MIB * MIB + options.peers * BUDGET_KIB_PER_PEER * 1024
-    lines = []
     try:
         hub.start()
         hub.victim, hub.victim_key = hub.make_victim()
@@ -157,11 +163,10 @@ def run(folder, program, options, preload=None, mutation=None):
             p50, p99 = (1000 * quantile(waits, part) for part in (0.5, 0.99))
             undisturbed = undisturbed or p99
             did = ", ".join(f"{key} {value}" for key, value in sorted(counts.items()) if value)
-            lines.append(
+            print(
                 f"{' and '.join(each) or 'undisturbed'}: good clients wait {p50:.1f} ms, p99 {p99:.1f} ms "
-                f"({p99 / undisturbed:.2f} of undisturbed), {len(waits)} events; {did}"
+                f"({p99 / undisturbed:.2f} of undisturbed), {len(waits)} events; {did}", flush=True,
             )
-            print(lines[-1], flush=True)
             if options.left_behind and "half_open" in each:
                 hub.left_behind = Attack(overload.commands("half_open"))
         after = wait_until_idle(hub, before)
@@ -170,14 +175,12 @@ def run(folder, program, options, preload=None, mutation=None):
         if most > budget:
             raise Violation(f"the server held {most // MIB} MiB, its budget is {budget // MIB}")
         events, sent = hub.kill_and_prove()
-        lines.append(
+        return [
             f"overload: {overload.sustainable:.0f} events a second are sustainable; memory {before.rss_bytes // MIB} "
             f"MiB before, at most {most // MIB} (budget {budget // MIB}), {after.rss_bytes // MIB} after; descriptors "
             f"{before.descriptors}, at most {sampler.most('descriptors')}, {after.descriptors}; {events} events and "
             f"{sent} sends acknowledged to good clients, 0 lost after a kill"
-        )
-        print(lines[-1], flush=True)
-        return lines
+        ]
     finally:
         if hub.left_behind:
             hub.left_behind.end()

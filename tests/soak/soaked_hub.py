@@ -53,8 +53,48 @@ class FreePorts:
             )
 
 
+class SharedLogOracle(event_cuts.EventOracle):
+    """For a log that holds events of others as well, of which only number and offset are looked at."""
+
+    def wrong(self, event, expected):
+        if event.device in self.tried:
+            return super().wrong(event, expected)
+        log = self.logs[event.partition]
+        if event.sequence != expected or expected != len(log):
+            return f"number {expected} was to come"
+        if log and event.offset <= log[-1][0]:
+            return f"offset {event.offset} after {log[-1][0]}"
+        log.append((event.offset, None, 0))
+        return None
+
+
 class Events(FreePorts, event_cuts.EventCuts):
-    """Devices that send events at a fixed rate, and readers."""
+    """Devices that send events at a fixed rate, and a reader of all that comes."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.oracle = SharedLogOracle()
+
+    def drain(self):
+        """The reader goes on at its checkpoint: every acknowledged event must come."""
+        self.start()
+        place = self.wait_until_ready()
+        self.oracle.freeze(False)
+        reader = event_cuts.Reader(place, self.oracle, self.checkpoints)
+        reader.start()
+        progress, deadline = None, 0
+        while self.oracle.lost() and not self.oracle.violations:
+            if progress != (progress := sum(self.checkpoints.values())):
+                deadline = time.monotonic() + event_cuts.QUIET_SECONDS
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        reader.stop()
+        reader.join(2 * hub_clients.ANSWER_SECONDS)
+        self.raise_violations()
+        lost = sorted(self.oracle.lost())
+        if lost:
+            raise Violation(f"{len(lost)} acknowledged events are lost, the first is {lost[0]}")
 
     def workers(self, place):
         senders = [PacedSender(place, self.oracle, name, key) for name, key in self.keys.items()]

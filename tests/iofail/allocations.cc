@@ -14,17 +14,17 @@
 namespace linarite::iofail {
 namespace {
 
-constexpr int kFramesMax = 16;
-constexpr int kOwnFrames = 3;
+constexpr size_t kFramesMax = 16;
+constexpr size_t kOwnFrames = 3;  // place(), is_to_fail(), allocate().
 
 std::atomic<bool> watching{false};
 
 // FNV-1a of the callers' addresses, which are the same in all processes that were forked from one.
-uint64_t place() {
+[[gnu::noinline]] uint64_t place() {
   std::array<void*, kFramesMax> frames{};
-  const int count = ::backtrace(frames.data(), kFramesMax);
+  const auto count = static_cast<size_t>(::backtrace(frames.data(), kFramesMax));
   uint64_t hash = 0xcbf29ce484222325U;
-  for (int i = std::min(kOwnFrames, count); i < count; ++i) {
+  for (size_t i = std::min(kOwnFrames, count); i < count; ++i) {
     hash = (hash ^ reinterpret_cast<uintptr_t>(frames[i])) * 0x100000001b3U;
   }
   return hash == 0 ? 1 : hash;
@@ -39,20 +39,21 @@ void collect(uint64_t place) {
   }
 }
 
-bool is_to_fail() {
+[[gnu::noinline]] bool is_to_fail() {
   if (!watching.load(std::memory_order_relaxed)) return false;
   Shared& all = shared();
   const uint64_t number = all.allocations.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (all.collect_places) collect(place());
-  const bool here = number == all.failing_allocation ||
-                    (all.failing_place != 0 && !all.hit && all.failing_place == place());
+  const bool looking = all.collect_places || (all.failing_place != 0 && !all.hit);
+  const uint64_t where = looking ? place() : 0;
+  if (all.collect_places) collect(where);
+  const bool here = number == all.failing_allocation || (looking && all.failing_place == where);
   if (!here || all.hit.exchange(true)) return false;
   all.hit_phase = all.phase;
   return true;
 }
 
 // As the standard has it: the handler is asked until it gives memory, ends or throws.
-void* allocate(size_t size, size_t alignment) {
+[[gnu::noinline]] void* allocate(size_t size, size_t alignment) {
   for (bool fails = is_to_fail();; fails = false) {
     void* const memory =
         fails ? nullptr

@@ -148,7 +148,7 @@ def run(folder, program, options, leaks=False):
             worker.leaks = leaks
             worker.start()
             hub.workers.append(worker)
-        with open(series, "w", newline="") as file:
+        with open(series, "w", newline="", buffering=1) as file:
             writer = csv.writer(file)
             writer.writerow(idle._fields)
             samples = observe(hub, options.seconds, options.every, writer)

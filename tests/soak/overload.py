@@ -8,6 +8,7 @@ longer the good clients wait is reported and not judged: it depends on the machi
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -86,7 +87,7 @@ class Overload:
             return [self.attacker(kind, *words)]
         return [self.attacker(kind, "--count", self.threads)]
 
-    def load(self, rate, seconds):
+    def load(self, rate, seconds, crowded=False):
         """Events of devices of its own, each of which must be acknowledged. 0 is as fast as they are taken."""
         place = self.hub.place
         words = {
@@ -99,19 +100,26 @@ class Overload:
         for name, value in words.items():
             command += [f"--{name}", str(value)]
         done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Violation(f"hub_load: {done.stderr.strip()}")
-        return json.loads(done.stdout)
+        if done.returncode == 0:
+            return json.loads(done.stdout)
+        # Who comes anew may find no place among the peers that crowd the ports. Who is connected must stay: the
+        # good clients look after that.
+        if crowded and not re.search("lost|changed|twice|a second time", done.stderr):
+            return {"completed": 0, "no_place": 1}
+        raise Violation(f"hub_load: {done.stderr.strip()}")
 
     def during(self, kinds, seconds):
         """Attacks for so long, and says how long the good clients waited."""
         attack = Attack([command for kind in kinds if kind != "events" for command in self.commands(kind)])
-        begin, counts = time.monotonic(), {"events_taken": 0}
+        begin, counts = time.monotonic(), {"events_taken": 0, "bursts_without_a_place": 0}
         try:
             while time.monotonic() < begin + seconds:
                 if "events" in kinds:
-                    burst = self.load(self.sustainable * OVERLOAD, min(BURST_SECONDS, seconds))
+                    burst = self.load(
+                        self.sustainable * OVERLOAD, min(BURST_SECONDS, seconds), crowded="half_open" in kinds
+                    )
                     counts["events_taken"] += burst["completed"]
+                    counts["bursts_without_a_place"] += burst.get("no_place", 0)
                 else:
                     time.sleep(0.2)
                 self.hub.raise_violations()

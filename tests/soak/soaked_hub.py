@@ -107,7 +107,7 @@ class Commands(FreePorts, hub_cuts.HubCuts):
     device_prefix = "commanded"
 
     def workers(self, place):
-        out = [PacedOperator(place, self.oracle), hub_clients.FeedbackReader(place, self.oracle)]
+        out = [PacedOperator(place, self.oracle), PatientFeedbackReader(place, self.oracle)]
         for name, key in self.keys.items():
             out.append(hub_clients.Device(place, self.oracle, name, key))
             out.append(PacedRestSender(place, self.oracle, name))
@@ -138,16 +138,35 @@ class PacedSender(event_cuts.Sender):
         hub_clients.Device.step(self)
 
 
-class PacedRestSender(hub_clients.RestSender):
+class Patient:
+    """For a worker of the REST API. What is refused for now, or finds no place, is no broken promise: it comes
+    again, on a new connection."""
+
+    pause = 0.05  # Between two steps.
+    refusals = 0
+
     def step(self):
-        super().step()
-        self.ended.wait(0.05)
+        try:
+            super().step()
+        except OSError:
+            if self.oracle.ending:
+                raise
+            self.refusals += 1
+            self.ended.wait(0.2)
+            self.rest = hub_clients.Rest(self.place)
+        self.ended.wait(self.pause)
 
 
-class PacedOperator(hub_clients.Operator):
-    def step(self):
-        super().step()
-        self.ended.wait(0.1)
+class PacedRestSender(Patient, hub_clients.RestSender):
+    pass
+
+
+class PacedOperator(Patient, hub_clients.Operator):
+    pause = 0.1
+
+
+class PatientFeedbackReader(Patient, hub_clients.FeedbackReader):
+    pass
 
 
 class SoakedHub:

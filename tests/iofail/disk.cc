@@ -25,15 +25,16 @@ namespace linarite::iofail {
 namespace {
 
 constexpr size_t kDescriptorsMax = 4096;
-constexpr int kUnknown = -1;
+constexpr int kNoDescriptor = -1;
+constexpr size_t kUnknown = SIZE_MAX;
 
 // Nothing here may allocate: allocations are counted, too.
 struct Watch {
   std::mutex mutex;
   std::array<char, 512> folder{};  // With a slash; empty until watch_folder().
   size_t folder_size = 0;
-  std::array<int, kDescriptorsMax> files{};  // Of shared().files, by descriptor, plus one.
-  int torn = 0;                              // The descriptor whose next write fails.
+  std::array<size_t, kDescriptorsMax> files{};  // Of shared().files, by descriptor, plus one.
+  int torn = 0;                                 // The descriptor whose next write fails.
   bool dead = false;
 };
 Watch watch;
@@ -80,28 +81,33 @@ FileKind kind_of(std::string_view name) {
 
 // --- What is known of the files. All under watch.mutex.
 
-int find(std::string_view name) {
+size_t find(std::string_view name) {
   Shared& all = shared();
   for (size_t i = 0; i < all.file_count; ++i) {
-    if (name == all.files[i].name.data()) return static_cast<int>(i);
+    if (name == all.files[i].name.data()) return i;
   }
   return kUnknown;
 }
 
-int find_or_add(std::string_view name) {
-  const int found = find(name);
+size_t find_or_add(std::string_view name) {
+  const size_t found = find(name);
   Shared& all = shared();
   if (found != kUnknown || all.file_count == kFilesMax) return found;
   FileNote& note = all.files[all.file_count];
   note = {};
   std::copy_n(name.data(), std::min(name.size(), note.name.size() - 1), note.name.data());
-  return static_cast<int>(all.file_count++);
+  return all.file_count++;
+}
+
+// Of watch.files; nullptr for no descriptor of ours.
+size_t* place_of(int descriptor) {
+  const auto index = static_cast<size_t>(descriptor);
+  return descriptor < 0 || index >= kDescriptorsMax ? nullptr : &watch.files[index];
 }
 
 FileNote* note_of(int descriptor) {
-  if (descriptor < 0 || descriptor >= static_cast<int>(kDescriptorsMax)) return nullptr;
-  const int file = watch.files[descriptor];
-  return file == 0 ? nullptr : &shared().files[file - 1];
+  const size_t* const file = place_of(descriptor);
+  return file == nullptr || *file == 0 ? nullptr : &shared().files[*file - 1];
 }
 
 // --- The fault.
@@ -135,7 +141,7 @@ Verdict strike(const Fault& fault, int descriptor) {
 }
 
 // Counts a call and says how it ends. Under watch.mutex.
-Verdict step(Call call, FileKind kind, int descriptor = kUnknown) {
+Verdict step(Call call, FileKind kind, int descriptor = kNoDescriptor) {
   Shared& all = shared();
   const uint32_t count = ++all.counts[static_cast<size_t>(call)][static_cast<size_t>(kind)];
   const Fault& fault = all.fault;
@@ -186,14 +192,19 @@ void opened(int descriptor, const char* path, int flags) {
   const std::string_view name = inside(path);
   if (descriptor < 0 || name.empty()) return;
   const std::lock_guard lock(watch.mutex);
-  const int file = find_or_add(name);
-  if (file == kUnknown) return;
+  const size_t file = find_or_add(name);
+  size_t* const place = place_of(descriptor);
+  if (file == kUnknown || place == nullptr) return;
   FileNote& note = shared().files[file];
   if ((flags & O_TRUNC) != 0) {
     note.size = note.synced = 0;
     note.unsure = false;
   }
-  watch.files[descriptor] = file + 1;
+  *place = file + 1;
+}
+
+void closed(int descriptor) {
+  if (size_t* const place = place_of(descriptor)) *place = 0;
 }
 
 void wrote(int descriptor, ssize_t size) {
@@ -286,8 +297,7 @@ FILE* fopen(const char* path, const char* mode) {
 int close(int descriptor) {
   const bool failed = fails(Call::kClose, descriptor);
   const int error = errno;
-  if (descriptor >= 0 && descriptor < static_cast<int>(kDescriptorsMax))
-    watch.files[descriptor] = 0;
+  closed(descriptor);
   const int done = REAL(close)(descriptor);
   if (!failed) return done;
   errno = error;
@@ -298,8 +308,7 @@ int fclose(FILE* file) {
   const int descriptor = ::fileno(file);
   const bool failed = fails(Call::kClose, descriptor);
   const int error = errno;
-  if (descriptor >= 0 && descriptor < static_cast<int>(kDescriptorsMax))
-    watch.files[descriptor] = 0;
+  closed(descriptor);
   const int done = REAL(fclose)(file);
   if (!failed) return done;
   errno = error;
@@ -365,10 +374,10 @@ int rename(const char* from, const char* to) {
   const int done = REAL(rename)(from, to);
   if (done != 0 || inside(to).empty()) return done;
   const std::lock_guard lock(watch.mutex);
-  const int moved = find_or_add(inside(from));
-  const int replaced = find(inside(to));
-  if (replaced != -1) shared().files[replaced].name.front() = '\0';
-  if (moved == -1) return done;
+  const size_t moved = find_or_add(inside(from));
+  const size_t replaced = find(inside(to));
+  if (replaced != kUnknown) shared().files[replaced].name.front() = '\0';
+  if (moved == kUnknown) return done;
   auto& name = shared().files[moved].name;
   name = {};
   std::ranges::copy(inside(to).substr(0, name.size() - 1), name.begin());
@@ -380,8 +389,8 @@ int unlink(const char* path) {
   const int done = REAL(unlink)(path);
   if (done != 0 || inside(path).empty()) return done;
   const std::lock_guard lock(watch.mutex);
-  const int file = find(inside(path));
-  if (file != -1) shared().files[file].name.front() = '\0';
+  const size_t file = find(inside(path));
+  if (file != kUnknown) shared().files[file].name.front() = '\0';
   return done;
 }
 

@@ -14,6 +14,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/out_of_memory.h"
 #include "server/server.h"
 
 namespace linarite::server {
@@ -114,6 +115,7 @@ int serve(int argc, char** argv, std::string version) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
+  end_when_out_of_memory();
   // Everything it writes is the owner's alone, RocksDB's files included.
   ::umask(S_IRWXG | S_IRWXO);
   const sigset_t signals = block_signals();

@@ -124,6 +124,8 @@ class Place:
 
 
 class HubCuts:
+    device_prefix = "device"
+
     def __init__(self, disk, folder, program, seed, preload=None, mutation=None):
         self.disk = disk
         self.data = disk.path / "data"
@@ -189,7 +191,7 @@ class HubCuts:
     def create_devices(self, place):
         rest = hub_clients.Rest(place)
         for number in range(DEVICES):
-            name = f"device-{number}"
+            name = f"{self.device_prefix}-{number}"
             _, _, body = rest.call("PUT", f"/devices/{name}", body={"deviceId": name})
             self.keys[name] = json.loads(body)["authentication"]["symmetricKey"]["primaryKey"]
 

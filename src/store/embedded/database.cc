@@ -261,6 +261,14 @@ Database::~Database() {
   }).PermitUncheckedError();
 }
 
+void Database::abandon(std::unique_ptr<Database> database) {
+  static std::mutex mutex;
+  static auto* const kept = new std::vector<std::unique_ptr<Database>>;  // Never destroyed.
+  rocksdb::CancelAllBackgroundWork(database->rocks_->db.get(), /*wait=*/true);
+  const std::lock_guard lock(mutex);
+  kept->push_back(std::move(database));
+}
+
 Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options,
                                                  std::shared_ptr<rocksdb::FileSystem> file_system,
                                                  Logger& logger) {

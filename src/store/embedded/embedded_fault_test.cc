@@ -112,6 +112,43 @@ TEST(EmbeddedFaultTest, EachOperationFailsOnceWithARetryableError) {
   sweep(false, retryable, 5);
 }
 
+// The records and both logs of events want new memtables at once, and these a new log: RocksDB
+// alone would abort when it is closed.
+TEST(EmbeddedFaultTest, AStoreThatGotNoNewLogIsClosedAndOpenedAgain) {
+  const ScratchDirectory directory;
+  const auto disk = std::make_shared<FaultFileSystem>();
+  ScratchStore store(directory / "store");
+  store.options().partition_count = 2;
+  store.options().memtable_bytes = kSmallMemtable;
+  ASSERT_TRUE(store.open(disk));
+  const auto fill = [&](const std::string& key) {
+    size_t answers = 0;
+    Status last;
+    const auto answered = [&](Status status) {
+      ++answers;
+      last = std::move(status);
+    };
+    for (PartitionId p = 0; p < 2; ++p) {
+      Batch batch;
+      batch.put(key, std::string(kSmallMemtable, 'v'));
+      batch.append(key, std::string(kSmallMemtable, 'e'));
+      store->commit(p, std::move(batch), answered);
+    }
+    store.loop().run_until([&] { return answers == 2; });
+    return last;
+  };
+  ASSERT_TRUE(fill("kept"));
+  disk->fail_next_log(rocksdb::IOStatus::IOError("injected"));
+  const Status refused = fill("refused");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("injected"), std::string::npos);
+  store.close();
+  ASSERT_TRUE(store.open(disk));
+  EXPECT_EQ(store.get("kept"), std::string(kSmallMemtable, 'v'));
+  EXPECT_EQ(store.get("refused"), "-");
+  EXPECT_TRUE(store.put("works", "again"));
+}
+
 TEST(EmbeddedFaultTest, ADiskThatIsNearlyFullIsSaidBeforeItIsFull) {
   const ScratchDirectory directory;
   const auto disk = std::make_shared<FaultFileSystem>();

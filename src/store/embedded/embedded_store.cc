@@ -38,6 +38,9 @@ EmbeddedStore::EmbeddedStore(std::unique_ptr<RecoveredStore> parts, const Embedd
 
 EmbeddedStore::~EmbeddedStore() {
   static_cast<void>(close());  // Whoever wants to know calls close() first.
+  if (!parts_->files->log_refused()) return;
+  Database::abandon(std::move(parts_->database));
+  parts_->files->unlock_database();
 }
 
 void EmbeddedStore::attach(PartitionId partition, Loop& loop) {

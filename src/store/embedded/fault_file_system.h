@@ -35,6 +35,11 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     const std::lock_guard lock(mutex_);
     next_log_sync_ = std::move(with);
   }
+  // The next creation of a log of RocksDB.
+  void fail_next_log(rocksdb::IOStatus with) {
+    const std::lock_guard lock(mutex_);
+    next_log_ = std::move(with);
+  }
   // Syncs of RocksDB's log wait until they are let go.
   void hold_log_syncs(bool hold) {
     const std::lock_guard lock(mutex_);
@@ -137,6 +142,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   std::optional<uint64_t> free_space_;
   rocksdb::IOStatus failure_;
   rocksdb::IOStatus next_log_sync_;
+  rocksdb::IOStatus next_log_;
   std::map<std::string, uint64_t> synced_;  // How much of each file a power cut leaves.
 };
 
@@ -242,6 +248,10 @@ inline rocksdb::IOStatus FaultFileSystem::NewWritableFile(
     const std::string& path, const rocksdb::FileOptions& options,
     std::unique_ptr<rocksdb::FSWritableFile>* file, rocksdb::IODebugContext* debug) {
   rocksdb::IOStatus status = step();
+  if (status.ok() && path.ends_with(".log")) {
+    const std::lock_guard lock(mutex_);
+    status = std::exchange(next_log_, rocksdb::IOStatus::OK());
+  }
   if (status.ok()) status = target()->NewWritableFile(path, options, file, debug);
   if (!status.ok()) return status;
   *file = std::make_unique<FaultWritableFile>(std::move(*file), path, *this);

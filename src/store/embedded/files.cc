@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <mutex>
 #include <system_error>
@@ -18,9 +19,12 @@
 
 namespace linarite::store {
 
-struct SyncedManifest {
+// What is learnt from the calls of RocksDB.
+struct FileNotes {
   std::mutex mutex;
-  std::optional<ManifestMark> mark;  // Guarded by mutex.
+  std::optional<ManifestMark> synced_manifest;  // Guarded by mutex.
+  std::atomic<bool> log_refused{false};
+  std::atomic<rocksdb::FileLock*> database_lock{nullptr};  // Owned by the database.
 };
 
 namespace {
@@ -41,8 +45,8 @@ std::string system_text(int error) { return std::generic_category().message(erro
 class ManifestFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
   ManifestFile(std::unique_ptr<rocksdb::FSWritableFile> file, uint64_t number,
-               std::shared_ptr<SyncedManifest> noted)
-      : FSWritableFileOwnerWrapper(std::move(file)), number_(number), noted_(std::move(noted)) {}
+               std::shared_ptr<FileNotes> notes)
+      : FSWritableFileOwnerWrapper(std::move(file)), number_(number), notes_(std::move(notes)) {}
 
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
     return note(target()->GetFileSize(options, debug), target()->Sync(options, debug));
@@ -54,21 +58,20 @@ class ManifestFile final : public rocksdb::FSWritableFileOwnerWrapper {
  private:
   IOStatus note(uint64_t size, IOStatus synced) {
     if (synced.ok()) {
-      const std::lock_guard lock(noted_->mutex);
-      noted_->mark = {.number = number_, .size = size};
+      const std::lock_guard lock(notes_->mutex);
+      notes_->synced_manifest = {.number = number_, .size = size};
     }
     return synced;
   }
   const uint64_t number_;
-  const std::shared_ptr<SyncedManifest> noted_;
+  const std::shared_ptr<FileNotes> notes_;
 };
 
 // RocksDB creates files with mode 0644 and directories with 0755; the umask belongs to the process.
 class PrivateFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  PrivateFileSystem(std::shared_ptr<rocksdb::FileSystem> base,
-                    std::shared_ptr<SyncedManifest> manifest)
-      : FileSystemWrapper(std::move(base)), manifest_(std::move(manifest)) {}
+  PrivateFileSystem(std::shared_ptr<rocksdb::FileSystem> base, std::shared_ptr<FileNotes> notes)
+      : FileSystemWrapper(std::move(base)), notes_(std::move(notes)) {}
   const char* Name() const override { return "LinaritePrivate"; }
 
   IOStatus NewWritableFile(const std::string& path, const FileOptions& options,
@@ -78,8 +81,9 @@ class PrivateFileSystem final : public rocksdb::FileSystemWrapper {
     const std::string_view name = std::string_view(path).substr(path.find_last_of('/') + 1);
     const auto number = manifest_number(name);
     if (made.ok() && number) {
-      *file = std::make_unique<ManifestFile>(std::move(*file), *number, manifest_);
+      *file = std::make_unique<ManifestFile>(std::move(*file), *number, notes_);
     }
+    if (!made.ok() && name.ends_with(".log")) notes_->log_refused = true;
     return made;
   }
   IOStatus ReopenWritableFile(const std::string& path, const FileOptions& options,
@@ -89,7 +93,9 @@ class PrivateFileSystem final : public rocksdb::FileSystemWrapper {
   }
   IOStatus LockFile(const std::string& path, const IOOptions& options, rocksdb::FileLock** lock,
                     IODebugContext* debug) override {
-    return close_off(path, 0600, target()->LockFile(path, options, lock, debug));
+    IOStatus taken = close_off(path, 0600, target()->LockFile(path, options, lock, debug));
+    if (taken.ok()) notes_->database_lock = *lock;
+    return taken;
   }
   IOStatus CreateDir(const std::string& path, const IOOptions& options,
                      IODebugContext* debug) override {
@@ -101,7 +107,7 @@ class PrivateFileSystem final : public rocksdb::FileSystemWrapper {
     if (!created.ok() || ::chmod(path.c_str(), mode) == 0) return created;
     return IOStatus::IOError("chmod " + path, system_text(errno));
   }
-  const std::shared_ptr<SyncedManifest> manifest_;
+  const std::shared_ptr<FileNotes> notes_;
 };
 
 }  // namespace
@@ -123,16 +129,24 @@ FileLock::~FileLock() {
 }
 
 Files::Files(std::shared_ptr<rocksdb::FileSystem> base)
-    : manifest_(std::make_shared<SyncedManifest>()),
+    : notes_(std::make_shared<FileNotes>()),
       file_system_(std::make_shared<PrivateFileSystem>(
-          base != nullptr ? std::move(base) : rocksdb::FileSystem::Default(), manifest_)) {}
+          base != nullptr ? std::move(base) : rocksdb::FileSystem::Default(), notes_)) {}
 
 Files::~Files() = default;
 Files::Files(Files&&) noexcept = default;
 
 std::optional<ManifestMark> Files::manifest() const {
-  const std::lock_guard lock(manifest_->mutex);
-  return manifest_->mark;
+  const std::lock_guard lock(notes_->mutex);
+  return notes_->synced_manifest;
+}
+
+bool Files::log_refused() const { return notes_->log_refused; }
+
+void Files::unlock_database() {
+  rocksdb::FileLock* const lock = notes_->database_lock.exchange(nullptr);
+  if (lock == nullptr) return;
+  file_system_->UnlockFile(lock, IOOptions(), nullptr).PermitUncheckedError();
 }
 
 std::optional<uint64_t> manifest_number(std::string_view name) {

@@ -36,7 +36,7 @@ class FileLock {
   int descriptor_;
 };
 
-struct SyncedManifest;
+struct FileNotes;
 
 // The number of "MANIFEST-000104", or nothing.
 std::optional<uint64_t> manifest_number(std::string_view name);
@@ -71,12 +71,17 @@ class Files {
   // RocksDB's manifest that was synced last through this, and how much of it. Any thread.
   std::optional<ManifestMark> manifest() const;
 
+  // Whether a log of RocksDB could not be created: see Database::abandon(). Any thread.
+  bool log_refused() const;
+  // Gives back the lock of a database that will never be closed.
+  void unlock_database();
+
   const std::shared_ptr<rocksdb::FileSystem>& file_system() const { return file_system_; }
 
  private:
   Status write_synced(const std::string& path, ByteView bytes);
   Status sync_directory(const std::string& path);
-  std::shared_ptr<SyncedManifest> manifest_;
+  std::shared_ptr<FileNotes> notes_;
   std::shared_ptr<rocksdb::FileSystem> file_system_;
 };
 

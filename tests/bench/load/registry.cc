@@ -30,7 +30,8 @@ class Creator final : public net::StreamHandler {
     engine_.receive(bytes, events);
     if (events.error) give_up("REST: " + events.error->message);
     if (!events.response) return;
-    if (events.response->status != 200) {
+    // 409: an earlier run made it, with the same key.
+    if (events.response->status != 200 && events.response->status != 409) {
       give_up(
           fmt::format("PUT of an identity: {} {}", events.response->status, events.response->body));
     }

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""One peer, or some thousands, that want no good: `attackers.py KIND --data DIR ...` until SIGTERM, then says
+what it did as one JSON object. Each kind is a process of its own, so that its sockets and its time are its own."""
+
+import argparse
+import collections
+import json
+import pathlib
+import resource
+import select
+import signal
+import socket
+import ssl
+import struct
+import threading
+import time
+
+import soaked_hub
+from hub_clients import HOST, sas_token
+
+CONNECT_SECONDS = 5
+HELLO = b"\x16\x03\x01\x02\x00"  # How each TLS handshake begins; the rest never comes.
+
+
+def mqtt_text(text):
+    encoded = text.encode()
+    return struct.pack(">H", len(encoded)) + encoded
+
+
+def mqtt_connect(device, token):
+    """A CONNECT packet of MQTT 3.1.1, clean session."""
+    body = mqtt_text("MQTT") + bytes([4, 0xC2, 0, 60]) + mqtt_text(device)
+    body += mqtt_text(f"{HOST}/{device}/?api-version=2021-04-12") + mqtt_text(token)
+    size, out = len(body), b""
+    while True:
+        size, digit = divmod(size, 128)
+        out += bytes([digit | (0x80 if size else 0)])
+        if not size:
+            return b"\x10" + out + body
+
+
+class HalfOpen:
+    """Keeps `count` connections that never finish their handshake: half of them say nothing more, the others
+    one byte a second. What the server ends is opened again."""
+
+    def __init__(self, place, options, counts):
+        self.ports = [place.mqtt_port, place.amqp_port, place.https_port]
+        self.sources = options.source
+        self.wanted, self.counts = options.count, counts
+        self.poll = select.epoll()
+        self.sockets = {}
+        self.order = collections.deque()
+
+    def open_one(self):
+        one = socket.socket()
+        one.setblocking(False)
+        number = self.counts["opened"]
+        try:
+            one.bind((self.sources[number % len(self.sources)], 0))
+            one.connect_ex((HOST, self.ports[number % len(self.ports)]))
+        except OSError:
+            one.close()
+            self.counts["refused"] += 1
+            return
+        self.counts["attacks"] += 1
+        self.counts["opened"] += 1
+        self.sockets[one.fileno()] = one
+        self.order.append(one.fileno())
+        self.poll.register(one, select.EPOLLIN | select.EPOLLRDHUP)
+
+    def drop(self, descriptor):
+        one = self.sockets.pop(descriptor, None)
+        if one is not None:
+            self.poll.unregister(descriptor)
+            one.close()
+            self.counts["ended_by_the_server"] += 1
+
+    def say_a_byte(self, part):
+        """To the next part of those that talk, so that each has its turn once a second."""
+        for _ in range(min(part, len(self.order))):
+            descriptor = self.order.popleft()
+            one = self.sockets.get(descriptor)
+            if one is None:
+                continue
+            self.order.append(descriptor)
+            if descriptor % 2:
+                try:
+                    one.send(HELLO[:1])
+                    self.counts["bytes"] += 1
+                except OSError:
+                    pass  # Not connected yet, or ended.
+
+    def run(self, ended):
+        while not ended.wait(0.05):
+            for descriptor, _ in self.poll.poll(0, 2000):
+                self.drop(descriptor)
+            for _ in range(min(200, self.wanted - len(self.sockets))):
+                self.open_one()
+            self.say_a_byte(len(self.order) // 20 + 1)
+            self.counts["most"] = max(self.counts["most"], len(self.sockets))
+
+
+def tls_socket(place, port):
+    plain = socket.create_connection((HOST, port), timeout=CONNECT_SECONDS)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return place.tls.wrap_socket(plain, server_hostname=HOST)
+
+
+def connect_mqtt(place, device, token):
+    """The connection and the code of its CONNACK."""
+    one = tls_socket(place, place.mqtt_port)
+    one.sendall(mqtt_connect(device, token))
+    answer = one.recv(4)
+    return one, answer[3] if len(answer) == 4 else -1
+
+
+def takeovers(place, options, counts, ended):
+    """All want to be the same device: each connection ends the one before."""
+    token = sas_token(f"{HOST}/devices/{options.device}", options.key)
+    before = None
+    while not ended.is_set():
+        try:
+            one, code = connect_mqtt(place, options.device, token)
+            # Without an answer: the next one was quicker.
+            counts[{0: "connected", -1: "taken_over_at_once"}.get(code, "refused")] += 1
+            counts["attacks"] += 1
+        except OSError:
+            counts["no_connection"] += 1
+            continue
+        if before:
+            before.close()
+        before = one
+    if before:
+        before.close()
+
+
+def bad_credentials(place, _options, counts, ended):
+    """By turns over MQTT and HTTPS, for a device that is there and one that is not."""
+    key = "bm90IHRoZSBrZXkgb2YgYW55Ym9keSBhdCBhbGwuLi4="
+    turn = 0
+    while not ended.is_set():
+        turn += 1
+        counts["attacks"] += 1
+        device = "device-0" if turn % 2 else f"nobody-{turn}"
+        try:
+            if turn % 4 < 2:
+                one, code = connect_mqtt(place, device, sas_token(f"{HOST}/devices/{device}", key))
+                counts["let_in" if code == 0 else "refused"] += 1
+            else:
+                one = tls_socket(place, place.https_port)
+                token = sas_token(HOST, key, "iothubowner")
+                one.sendall(
+                    f"GET /devices/{device}?api-version=2021-04-12 HTTP/1.1\r\nHost: {HOST}\r\n"
+                    f"Authorization: {token}\r\n\r\n".encode()
+                )
+                counts["refused" if b" 401 " in one.recv(100) else "let_in"] += 1
+            one.close()
+        except (OSError, ssl.SSLError):
+            counts["no_connection"] += 1
+
+
+def in_threads(kind):
+    def run(place, options, counts, ended):
+        threads = [
+            threading.Thread(target=kind, args=(place, options, counts, ended)) for _ in range(options.count)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    return run
+
+
+KINDS = {
+    "half_open": lambda place, options, counts, ended: HalfOpen(place, options, counts).run(ended),
+    "takeovers": in_threads(takeovers),
+    "bad_credentials": in_threads(bad_credentials),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--count", type=int, default=4, help="connections, or threads")
+    parser.add_argument("--source", nargs="*", default=["127.0.0.2"], help="addresses to come from")
+    parser.add_argument("--device", default="")
+    parser.add_argument("--key", default="")
+    options = parser.parse_args()
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    place = soaked_hub.hub_cuts.Place(options.program, options.data)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    print("ready", flush=True)
+    counts, begun = collections.Counter(), time.monotonic()
+    KINDS[options.kind](place, options, counts, ended)
+    print(json.dumps({**counts, "seconds": round(time.monotonic() - begun, 1)}))
+
+
+if __name__ == "__main__":
+    main()

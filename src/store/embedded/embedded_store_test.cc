@@ -178,6 +178,31 @@ TEST_F(EmbeddedStoreTest, TakesOverFormats1And2) {
   }
 }
 
+// What was replaced lies on in logs and tables until it is asked to go.
+TEST_F(EmbeddedStoreTest, ForgetsWhatWasReplaced) {
+  const auto in_files = [this](const std::string& text) {
+    for (const auto& entry : std::filesystem::directory_iterator(file("rocksdb"))) {
+      if (read_whole(entry.path()).find(text) != std::string::npos) return true;
+    }
+    return false;
+  };
+  ASSERT_TRUE(store_.open());
+  ASSERT_TRUE(store_.put("a", "the first secret"));
+  ASSERT_TRUE(store_.put("b", "it stays"));
+  store_.close();  // Into a table.
+  ASSERT_TRUE(store_.open());
+  ASSERT_TRUE(store_.put("a", "the second secret"));
+  ASSERT_TRUE(store_.put("a", "nothing"));
+  EXPECT_TRUE(in_files("the first secret"));
+  EXPECT_TRUE(in_files("the second secret"));
+  ASSERT_TRUE(store_->forget_replaced());
+  EXPECT_FALSE(in_files("the first secret"));
+  EXPECT_FALSE(in_files("the second secret"));
+  EXPECT_EQ(store_.get("a"), "nothing");
+  EXPECT_EQ(store_.get("b"), "it stays");
+  ASSERT_TRUE(store_.put("c", "it goes on"));
+}
+
 TEST_F(EmbeddedStoreTest, RefusesADirectoryThatHoldsSomethingElse) {
   std::filesystem::create_directory(directory_ / "store");
   write_whole(file("letter.txt"), "Dear all");

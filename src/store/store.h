@@ -107,6 +107,12 @@ class Store {
   // The log record with the greatest key, if there is any.
   virtual Result<std::optional<Record>> last_log_record(PartitionId partition) = 0;
 
+  // Afterwards the store's files hold no record any more that was replaced or erased before the
+  // call, as they otherwise may for long; logs are not looked at. It may take minutes, and waits.
+  // kServiceUnavailable: there is no room to rewrite them, and nothing has changed. Any thread, one
+  // at a time.
+  virtual Status forget_replaced() = 0;
+
   // Whether the partition takes writes; the first failure if not. Any thread.
   virtual Status state(PartitionId partition) const = 0;
 

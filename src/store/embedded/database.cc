@@ -353,6 +353,21 @@ Status Database::flush() {
   return {};
 }
 
+Status Database::rewrite_records() {
+  const rocksdb::Status status = guarded([&] {
+    rocksdb::Status done = rocks_->db->Flush(rocksdb::FlushOptions(), rocks_->handles);
+    rocksdb::CompactRangeOptions options;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    if (done.ok()) done = rocks_->db->CompactRange(options, rocks_->records(), nullptr, nullptr);
+    // What it no longer needs RocksDB deletes when it comes to it: here it is waited for.
+    if (done.ok()) done = rocks_->db->DisableFileDeletions();
+    if (done.ok()) done = rocks_->db->EnableFileDeletions(/*force=*/true);
+    return done;
+  });
+  if (!status.ok()) return std::unexpected(to_error(status));
+  return {};
+}
+
 Result<std::optional<Bytes>> Database::get(PartitionId partition, std::string_view key) const {
   const Bytes stored_key = partition_prefix(partition).append(key);
   rocksdb::PinnableSlice stored;

@@ -72,6 +72,9 @@ class Database {
   Status write(bool sync);
   // Moves the memtable into a table file, so that the next open has no log to replay.
   Status flush();
+  // Writes all records into new tables, without what was replaced or erased, and deletes the old
+  // tables and logs before it returns. Any thread.
+  Status rewrite_records();
 
   Result<std::optional<Bytes>> get(PartitionId partition, std::string_view key) const;
   Status scan(PartitionId partition, std::string_view begin, std::string_view end,

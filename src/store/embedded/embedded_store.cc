@@ -89,6 +89,19 @@ Result<std::optional<Store::Record>> EmbeddedStore::last_log_record(PartitionId 
   return parts_->database->last_log_record(partition);
 }
 
+Status EmbeddedStore::forget_replaced() {
+  uint64_t bytes = 0;
+  for (const Table& table : parts_->database->tables()) {
+    if (table.family == kRecordsFamily) bytes += table.size;
+  }
+  const auto free = parts_->files->free_bytes(path_);
+  if (!free) return std::unexpected(free.error());
+  if (*free < bytes + reserved_bytes_) {
+    return fail(ErrorCode::kServiceUnavailable, "the disk has no room to rewrite the records");
+  }
+  return parts_->database->rewrite_records();
+}
+
 Status EmbeddedStore::state(PartitionId partition) const {
   CHECK(partition < partition_count_);
   const auto failure = health_.failure();

@@ -85,6 +85,7 @@ class EmbeddedStore final : public Store {
   Status scan_log(PartitionId partition, std::string_view begin, std::string_view end,
                   const Visitor& visit) override;
   Result<std::optional<Record>> last_log_record(PartitionId partition) override;
+  Status forget_replaced() override;
   Status state(PartitionId partition) const override;
   bool has_room() const override { return room_.load(std::memory_order_relaxed); }
 

@@ -158,21 +158,49 @@ TEST_F(EmbeddedStoreTest, RefusesAnotherPartitionCount) {
 TEST_F(EmbeddedStoreTest, RefusesAnUnknownVersion) {
   ASSERT_TRUE(store_.open());
   store_.close();
-  write_whole(file("format"), format_text({.version = 3, .partition_count = 1}));
+  write_whole(file("format"), format_text({.version = 4, .partition_count = 1}));
   EXPECT_EQ(refused(), ErrorCode::kStoreFormat);
-  EXPECT_THAT(refusal_, HasSubstr("format 3"));
+  EXPECT_THAT(refusal_, HasSubstr("format 4"));
 }
 
-// Format 1 had no logs: such a store is taken over.
-TEST_F(EmbeddedStoreTest, TakesOverFormat1) {
+// Format 1 had no logs, format 2 is what 3 is to the store itself: both are taken over.
+TEST_F(EmbeddedStoreTest, TakesOverFormats1And2) {
   ASSERT_TRUE(store_.open());
   ASSERT_TRUE(store_.put("a", "1"));
-  store_.close();
-  write_whole(file("format"), format_text({.version = 1, .partition_count = 1}));
+  for (const uint32_t version : {1U, 2U}) {
+    store_.close();
+    write_whole(file("format"), format_text({.version = version, .partition_count = 1}));
+    ASSERT_TRUE(store_.open());
+    EXPECT_EQ(store_.get("a"), "1");
+    store_.close();
+    EXPECT_EQ(read_whole(file("format")), format_text({.version = 3, .partition_count = 1}));
+    ASSERT_TRUE(store_.open());
+  }
+}
+
+// What was replaced lies on in logs and tables until it is asked to go.
+TEST_F(EmbeddedStoreTest, ForgetsWhatWasReplaced) {
+  const auto in_files = [this](const std::string& text) {
+    for (const auto& entry : std::filesystem::directory_iterator(file("rocksdb"))) {
+      if (read_whole(entry.path()).find(text) != std::string::npos) return true;
+    }
+    return false;
+  };
   ASSERT_TRUE(store_.open());
-  EXPECT_EQ(store_.get("a"), "1");
-  store_.close();
-  EXPECT_EQ(read_whole(file("format")), format_text({.version = 2, .partition_count = 1}));
+  ASSERT_TRUE(store_.put("a", "the first secret"));
+  ASSERT_TRUE(store_.put("b", "it stays"));
+  store_.close();  // Into a table.
+  ASSERT_TRUE(store_.open());
+  ASSERT_TRUE(store_.put("a", "the second secret"));
+  ASSERT_TRUE(store_.put("a", "nothing"));
+  EXPECT_TRUE(in_files("the first secret"));
+  EXPECT_TRUE(in_files("the second secret"));
+  ASSERT_TRUE(store_->forget_replaced());
+  EXPECT_FALSE(in_files("the first secret"));
+  EXPECT_FALSE(in_files("the second secret"));
+  EXPECT_EQ(store_.get("a"), "nothing");
+  EXPECT_EQ(store_.get("b"), "it stays");
+  ASSERT_TRUE(store_.put("c", "it goes on"));
 }
 
 TEST_F(EmbeddedStoreTest, RefusesADirectoryThatHoldsSomethingElse) {

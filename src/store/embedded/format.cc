@@ -97,10 +97,10 @@ Result<Format> parse_format(ByteView text) {
   if (!words || words->empty()) return damaged;
   const auto version = number_after<uint32_t>(words->at(0), "format=");
   if (!version) return damaged;
-  if (*version != kFormatVersion && *version != kFormatVersionWithoutLogs) {
+  if (*version > kFormatVersion || *version < kFormatVersionWithoutLogs) {
     return fail(
         ErrorCode::kStoreFormat,
-        fmt::format("it has format {} and this program reads formats {} and {} only. Use the "
+        fmt::format("it has format {} and this program reads formats {} to {} only. Use the "
                     "version of Linarite that wrote it, or a newer one",
                     *version, kFormatVersionWithoutLogs, kFormatVersion));
   }

@@ -13,8 +13,9 @@
 namespace linarite::store {
 
 // Format 2 added the log of each partition. A store of format 1 is one without logs: it is opened,
-// and is of format 2 from then on.
-inline constexpr uint32_t kFormatVersion = 2;
+// and is of the newest format from then on. Format 3 is format 2 whose identities and policies have
+// sealed keys (hub/records.h): an older program could not read them.
+inline constexpr uint32_t kFormatVersion = 3;
 inline constexpr uint32_t kFormatVersionWithoutLogs = 1;
 inline constexpr size_t kSealSize = 8;          // Bytes before each stored value.
 inline constexpr size_t kPartitionKeySize = 2;  // Bytes before each stored key.

@@ -46,10 +46,10 @@ TEST(FormatTest, ReadsBackWhatItWrote) {
 }
 
 TEST(FormatTest, RefusesAnUnknownVersionByName) {
-  const auto refused = parse_format(format_text({.version = 3, .partition_count = 4}));
+  const auto refused = parse_format(format_text({.version = 4, .partition_count = 4}));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kStoreFormat);
-  EXPECT_NE(refused.error().message.find("format 3"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("format 4"), std::string::npos);
 }
 
 TEST(FormatTest, RefusesDamage) {

@@ -214,7 +214,7 @@ Status Recovery::compare_with_mark() {
 }
 
 // Opening has made room for the logs, and nothing is in them yet: from here on a program that knows
-// format 1 only is kept away.
+// older formats only is kept away.
 Status Recovery::convert_format() {
   if (format_.version == kFormatVersion) return {};
   format_.version = kFormatVersion;

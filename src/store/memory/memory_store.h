@@ -26,6 +26,7 @@ class MemoryStore final : public Store {
   Status scan_log(PartitionId partition, std::string_view begin, std::string_view end,
                   const Visitor& visit) override;
   Result<std::optional<Record>> last_log_record(PartitionId partition) override;
+  Status forget_replaced() override { return {}; }
   Status state(PartitionId partition) const override;
   bool has_room() const override { return has_room_; }
 

@@ -51,7 +51,7 @@ struct Arguments {
   std::optional<int64_t> message_count, message_interval, devices;
 
   // The hub's own.
-  Text config_file, by, salvage, to;
+  Text config_file, by, salvage, to, master_key_file, new_keys;
 
   // The words after `--`, of `linarite run`.
   std::vector<std::string> program;

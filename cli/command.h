@@ -69,5 +69,6 @@ Outcome<boost::json::value> advance_clock(Session& session);
 
 // store_commands.cc
 Outcome<boost::json::value> check_store(Session& session);
+Outcome<boost::json::value> rewrap_store(Session& session);
 
 }  // namespace linarite::cli

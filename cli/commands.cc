@@ -8,6 +8,9 @@ constexpr auto kSwitch = Flag::Kind::kSwitch;
 
 // --- Flags that several commands share.
 
+const Flag kMasterKeyFile = {
+    "--master-key-file", "The file of master keys; master.key of the data directory if not given.",
+    &A::master_key_file};
 const Flag kDataDirectory = {"--data,--data-dir", "Data directory of the hub on this machine.",
                              &A::data_directory};
 const Flag kLogin = {"-l,--login", "Connection string of the hub, with rights for the command.",
@@ -256,8 +259,15 @@ const std::vector<Command> kCommands = {
      {{"--salvage", "Make a new data directory of what can be trusted of a damaged store.",
        &A::salvage, kSwitch},
       {"--to", "The new data directory; the old name with .salvaged if not given.", &A::to},
+      {"--new-keys", "With --salvage: keys that can't be opened are replaced by new ones.",
+       &A::new_keys, kSwitch},
+      kMasterKeyFile,
       kDataDirectory,
       kOutput}},
+    {"store rewrap",
+     "Make a new master key and seal the keys in the store of a hub that does not run with it.",
+     rewrap_store,
+     {kMasterKeyFile, kDataDirectory, kOutput}},
     {"trust",
      "Print, for each language, what makes its clients trust this hub.",
      print_trust,

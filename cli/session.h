@@ -24,9 +24,18 @@ struct ServerHooks {
   std::move_only_function<Result<std::string>(const std::string& path)> configuration;
   // What is in the store of a data directory and what is wrong with it; with `salvage` a new data
   // directory is made of a damaged one, at `to` or beside it (docs/command-line.md).
-  std::move_only_function<Result<boost::json::object>(const std::string& data, bool salvage,
-                                                      const std::string& to)>
-      store;
+  struct StoreQuestion {
+    std::string data;
+    bool salvage = false;
+    std::string to;
+    std::string master_key_file;  // Empty: that of the data directory.
+    bool new_keys = false;
+  };
+  std::move_only_function<Result<boost::json::object>(const StoreQuestion&)> store;
+  // Seals the keys of a store with a new master key; what was done.
+  std::move_only_function<Result<boost::json::object>(const std::string& data,
+                                                      const std::string& master_key_file)>
+      rewrap;
 };
 
 class Session {

@@ -70,8 +70,14 @@ Outcome<json::value> check_store(Session& session) {
   if (!session.hooks().store) return misused("this program has no store to look at");
   const bool salvage = arguments.salvage.value_or("false") == "true";
   if (arguments.to && !salvage) return misused("--to: only with --salvage");
+  const bool new_keys = arguments.new_keys.value_or("false") == "true";
+  if (new_keys && !salvage) return misused("--new-keys: only with --salvage");
   const auto found =
-      session.hooks().store(data->string(), salvage, arguments.to.value_or(std::string()));
+      session.hooks().store({.data = data->string(),
+                             .salvage = salvage,
+                             .to = arguments.to.value_or(std::string()),
+                             .master_key_file = arguments.master_key_file.value_or(std::string()),
+                             .new_keys = new_keys});
   if (!found) return std::unexpected(Failure(found.error().message, kExitNotLooked));
   const std::string text =
       arguments.output_word ? format_result(*found, arguments.output) : readable(*found);
@@ -83,6 +89,17 @@ Outcome<json::value> check_store(Session& session) {
       "the store is damaged. Restore the data directory from a backup, or take out of it what can "
       "be trusted with 'linarite store check --salvage'",
       kExitDamaged));
+}
+
+Outcome<json::value> rewrap_store(Session& session) {
+  const Arguments& arguments = session.arguments();
+  const auto data = data_directory(arguments);
+  if (!data) return std::unexpected(Failure(data.error().message, kExitNotLooked));
+  if (!session.hooks().rewrap) return misused("this program has no store to look at");
+  const auto done =
+      session.hooks().rewrap(data->string(), arguments.master_key_file.value_or(std::string()));
+  if (!done) return std::unexpected(Failure(done.error().message, kExitNotLooked));
+  return json::value(*done);
 }
 
 }  // namespace linarite::cli

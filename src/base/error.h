@@ -23,6 +23,8 @@ enum class ErrorCode : int32_t {
   kIoError = 6,        // A file or socket operation failed.
   kMalformed = 7,      // Bytes or text that do not follow their grammar.
   kLimitExceeded = 8,  // A named limit was passed.
+  // The file of master keys is missing, readable by others, damaged, or of another hub.
+  kMasterKeyUnusable = 9,
 
   kGenericBadRequest = 400000,
   kInvalidProtocolVersion = 400001,

@@ -334,10 +334,14 @@ TEST_F(MqttConnectTest, DisablingDeletingOrRekeyingEndsTheConnection) {
   ASSERT_TRUE(update({.device_id = "dev1", .status = hub::DeviceStatus::kDisabled}));
   EXPECT_TRUE(first->stream.closed);
   ASSERT_TRUE(update({.device_id = "dev1", .status = hub::DeviceStatus::kEnabled}));
-  auto second = connected();
+  auto second = connected();  // By the primary key: the other one is renewed under it.
+  ASSERT_TRUE(update({.device_id = "dev1",
+                      .primary_key = device_.identity.primary_key,
+                      .secondary_key = hub::generate_key(random_)}));
+  EXPECT_FALSE(second->stream.closed);
   ASSERT_TRUE(update({.device_id = "dev1",
                       .primary_key = hub::generate_key(random_),
-                      .secondary_key = hub::generate_key(random_)}));
+                      .secondary_key = device_.identity.secondary_key}));
   EXPECT_TRUE(second->stream.closed);
   device_ = get("dev1").value();
   auto third = connected();

@@ -209,7 +209,9 @@ void MqttConnection::log_in() {
 
   // An older connection of the device ends here, before CONNACK (device-protocol 1.7), and before
   // the session is read, which it could still change.
-  if (const Status attached = partition.attach(identity_.device_id, *this); !attached) {
+  const uint64_t key =
+      principal->kind == hub::Principal::Kind::kDevice ? principal->key_fingerprint : 0;
+  if (const Status attached = partition.attach(identity_.device_id, *this, key); !attached) {
     return refuse(attached.error());
   }
   partition_ = &partition;

@@ -17,6 +17,7 @@ struct Partition::Device {
   bool deleting = false;  // A delete is on its way to the disk: no new work.
 
   DeviceLink* link = nullptr;
+  uint64_t link_key = 0;   // Fingerprint of the device's key that the link used; 0: of none.
   uint32_t window = 0;     // 0 while delivery is not open.
   uint32_t in_flight = 0;  // Locked by the link.
   bool pumping = false;

@@ -248,8 +248,12 @@ TEST_F(EventLogTest, TimeNeverRunsBackwards) {
   ManualClock earlier(first - hours(1));
   ManualLoop loop(earlier);
   prometheus::Registry registry;
-  Hub hub(options_,
-          {.store = store_, .loops = {&loop}, .random = random_, .log = log_, .metrics = registry});
+  Hub hub(options_, {.store = store_,
+                     .loops = {&loop},
+                     .random = random_,
+                     .log = log_,
+                     .metrics = registry,
+                     .vault = vault_});
   hub.open({loop, [](const Status& status) { EXPECT_TRUE(status); }});
   loop.run_until_idle();
   EventLog& log = hub.partition_of("dev1").events();

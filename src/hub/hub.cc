@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "hub/feedback_dispatcher.h"
+#include "hub/keyring.h"
 #include "hub/metrics.h"
 #include "hub/records.h"
 #include "wire/event_selector.h"
@@ -54,6 +55,8 @@ struct Hub::State {
     CHECK(found != parts.loops.end());
     return static_cast<size_t>(found - parts.loops.begin());
   }
+  Status open_keyring();
+  void seal_keys(Reply<Status> reply);
   Result<std::vector<Policy>> read_policies();
   void open_policies(Reply<Status> reply);
   Result<std::optional<WallTime>> read_created();
@@ -69,7 +72,8 @@ struct Hub::State {
   std::unique_ptr<FeedbackDispatcher> dispatcher;
   EventWatches event_watches{parts.loops};
   EventReceivers event_receivers{parts.loops, parts.store.partition_count(), metrics};
-  WallTime created_at;  // Set once, before open() is answered.
+  WallTime created_at;             // Set once, before open() is answered.
+  std::optional<Keyring> keyring;  // As it was found; nothing in a new store, and in an old one.
   std::atomic<ReceiverId> last_receiver{0};
 
   // Readers on any thread hold a plain pointer, so a set that was replaced is kept as long as the
@@ -102,6 +106,7 @@ Hub::Hub(HubOptions options, Parts parts)
                                                      .log = s.parts.log,
                                                      .metrics = s.metrics,
                                                      .policies = state_->policies,
+                                                     .vault = s.parts.vault,
                                                      .watch = s.parts.watch}));
     partitions.push_back(s.partitions.back().get());
   }
@@ -117,9 +122,41 @@ Hub::~Hub() = default;
 
 void Hub::open(Reply<Status> reply) {
   if (const Status ok = state_->options.check(); !ok) return reply(ok);
-  auto left = std::make_shared<std::atomic<size_t>>(state_->partitions.size());
-  auto shared = std::make_shared<Reply<Status>>(std::move(reply));
-  for (size_t i = 0; i < state_->partitions.size(); ++i) state_->load_partition(i, left, shared);
+  state_->partitions[kPolicyPartition]->loop().post(
+      [s = state_.get(), reply = std::move(reply)]() mutable {
+        if (Status usable = s->open_keyring(); !usable) return reply(std::move(usable));
+        auto left = std::make_shared<std::atomic<size_t>>(s->partitions.size());
+        auto shared = std::make_shared<Reply<Status>>(std::move(reply));
+        for (size_t i = 0; i < s->partitions.size(); ++i) s->load_partition(i, left, shared);
+      });
+}
+
+// Before anything that may be sealed is read: what is wrong with the vault is then said as such.
+Status Hub::State::open_keyring() {
+  auto found = read_keyring(parts.store);
+  if (!found) return std::unexpected(found.error());
+  keyring = *std::move(found);
+  return check_keyring(keyring, parts.vault);
+}
+
+// Unless everything is sealed with the current key already.
+void Hub::State::seal_keys(Reply<Status> reply) {
+  if (keyring == keyring_of(parts.vault, /*complete=*/true)) return reply({});
+  std::vector<Loop*> loops;
+  for (const auto& partition : partitions) loops.push_back(&partition->loop());
+  seal_again(parts.store, std::move(loops), parts.vault,
+             [this, reply = std::move(reply)](Result<SealedAgain> sealed) mutable {
+               if (!sealed) return reply(std::unexpected(sealed.error()));
+               parts.log.info("keys in the store are sealed with the current master key",
+                              {{"key", master_key_name(parts.vault.current_key())},
+                               {"records", std::to_string(sealed->records)}});
+               if (!sealed->forgotten) {
+                 parts.log.warning(
+                     "the disk has no room to rewrite the store: what lay in it before may still "
+                     "be read there; it is tried again at the next start");
+               }
+               reply({});
+             });
 }
 
 // The last partition that is loaded goes on to the policies; the first failure is the answer.
@@ -149,7 +186,7 @@ Result<std::vector<Policy>> Hub::State::read_policies() {
   const Bytes end(1, kPolicyKey + 1);
   const Status scanned =
       parts.store.scan(kPolicyPartition, begin, end, [&](std::string_view, std::string_view value) {
-        auto policy = decode_policy(value);
+        auto policy = decode_policy(value, parts.vault);
         if (!policy) {
           failure = std::unexpected(policy.error());
           return false;
@@ -183,19 +220,23 @@ void Hub::State::open_policies(Reply<Status> reply) {
   if (made.empty()) {
     made = default_policies(parts.random);
     for (const Policy& policy : made) {
-      batch.put(record_key(kPolicyKey, policy.name), encode_policy(policy));
+      batch.put(record_key(kPolicyKey, policy.name), encode_policy(policy, parts.vault));
     }
+    // Without policies there was nothing: a new store is sealed from the beginning.
+    keyring = keyring_of(parts.vault, /*complete=*/true);
+    batch.put(Bytes(1, kKeyringKey), encode_keyring(*keyring));
   }
   // A store of an older version does not know when it was made either.
   if (!*created) batch.put(Bytes(1, kHubKey), encode_time(now));
   if (batch.empty()) {
     set_policies(std::move(made));
-    return reply({});
+    return seal_keys(std::move(reply));
   }
   parts.store.commit(kPolicyPartition, std::move(batch),
                      [this, made, reply = std::move(reply)](Status status) mutable {
-                       if (status) set_policies(std::move(made));
-                       reply(std::move(status));
+                       if (!status) return reply(std::move(status));
+                       set_policies(std::move(made));
+                       seal_keys(std::move(reply));
                      });
 }
 
@@ -392,7 +433,7 @@ void Hub::renew_policy_key(std::string name, WhichKey which, Reply<Result<Policy
     }
     Policy policy = *found;
     store::Batch batch;
-    batch.put(record_key(kPolicyKey, name), encode_policy(policy));
+    batch.put(record_key(kPolicyKey, name), encode_policy(policy, state_->parts.vault));
     state_->parts.store.commit(kPolicyPartition, std::move(batch),
                                [this, policy, reply = std::move(reply)](Status status) mutable {
                                  if (!status) return reply(std::unexpected(status.error()));

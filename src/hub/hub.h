@@ -20,6 +20,7 @@
 #include "hub/event_watches.h"
 #include "hub/feedback.h"
 #include "hub/identity.h"
+#include "hub/key_vault.h"
 #include "hub/options.h"
 #include "hub/partition.h"
 #include "hub/permission.h"
@@ -43,7 +44,8 @@ class Hub {
     Random& random;
     Logger& log;
     prometheus::Registry& metrics;
-    QueueWatch watch{};  // May be empty.
+    const KeyVault& vault;  // Seals the keys of devices and policies in the store.
+    QueueWatch watch{};     // May be empty.
   };
 
   Hub(HubOptions options, Parts parts);
@@ -52,8 +54,10 @@ class Hub {
   Hub& operator=(const Hub&) = delete;
 
   // Loads everything from the store, each partition on its own loop; on an empty store makes the
-  // default policies and notes when, durably. Once, with the loops running. kStoreCorrupt names the
-  // record that does not fit. Nothing else may be called before the reply.
+  // default policies and notes when, durably. Keys that are not sealed with the vault's current
+  // master key are sealed before the reply (hub/keyring.h). Once, with the loops running.
+  // kStoreCorrupt names the record that does not fit; kMasterKeyUnusable: the vault is not that of
+  // the store. Nothing else may be called before the reply.
   void open(Reply<Status> reply);
 
   const HubOptions& options() const;

@@ -57,6 +57,7 @@ class HubFixture : public ::testing::Test {
                                                       .random = random_,
                                                       .log = log_,
                                                       .metrics = *registry_,
+                                                      .vault = vault_,
                                                       .watch = watch_});
     Status opened = fail(ErrorCode::kServerError, "not answered");
     hub_->open({loop_, [&](Status status) { opened = std::move(status); }});
@@ -133,8 +134,11 @@ class HubFixture : public ::testing::Test {
   }
 
   Partition& partition(const std::string& id) { return hub_->partition_of(id); }
+  // With a token of its primary key.
   void connect(const std::string& id, DeviceLink& link, uint32_t window = 16) {
-    ASSERT_TRUE(partition(id).attach(id, link));
+    const auto device = get(id);
+    const std::string key = device ? device->identity.primary_key : "";
+    ASSERT_TRUE(partition(id).attach(id, link, key_fingerprint(key)));
     partition(id).open_delivery(link, window, wall());
     run();
   }
@@ -198,6 +202,8 @@ class HubFixture : public ::testing::Test {
   ManualLoop loop_{clock_};
   store::MemoryStore store_;
   SeededRandom random_{1};
+  SeededRandom vault_random_{2};
+  KeyVault vault_ = KeyVault::make(vault_random_);
   Logger log_ = Logger::none();
   QueueWatch watch_;  // Of the next start().
   std::unique_ptr<prometheus::Registry> registry_;

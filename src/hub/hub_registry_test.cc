@@ -117,7 +117,37 @@ TEST_F(RegistryTest, DisablingCutsTheConnectionAndIsDurable) {
   restart();
   EXPECT_EQ(authenticate("d1", device_token(*device)), 403012);
   NotingLink again;
-  EXPECT_EQ(code(partition("d1").attach("d1", again)), 403012);
+  EXPECT_EQ(code(partition("d1").attach("d1", again, 0)), 403012);
+}
+
+TEST_F(RegistryTest, TheKeyThatIsNotInUseIsRenewedUnderAConnection) {
+  const Identity old = create("d1")->identity;
+  const auto other = [this] { return generate_key(random_); };
+  NotingLink link;
+  connect("d1", link);  // By the primary key.
+  ASSERT_TRUE(
+      update({.device_id = "d1", .primary_key = old.primary_key, .secondary_key = other()}));
+  EXPECT_FALSE(link.disconnected);
+  // Swapped, it is still one of the device's.
+  ASSERT_TRUE(
+      update({.device_id = "d1", .primary_key = other(), .secondary_key = old.primary_key}));
+  EXPECT_FALSE(link.disconnected);
+  ASSERT_TRUE(update({.device_id = "d1", .primary_key = other(), .secondary_key = other()}));
+  EXPECT_EQ(link.disconnected, ErrorCode::kIotHubUnauthorized);
+}
+
+TEST_F(RegistryTest, NewKeysDoNotTouchAConnectionByAPolicy) {
+  const auto device = create("d1");
+  const auto principal = partition("d1").authenticate_device("d1", policy_token("device"));
+  ASSERT_TRUE(principal);
+  NotingLink link;
+  ASSERT_TRUE(partition("d1").attach("d1", link, 0));
+  ASSERT_TRUE(update({.device_id = "d1",
+                      .primary_key = generate_key(random_),
+                      .secondary_key = generate_key(random_)}));
+  EXPECT_FALSE(link.disconnected);
+  ASSERT_TRUE(update({.device_id = "d1", .status = DeviceStatus::kDisabled}));
+  EXPECT_EQ(link.disconnected, ErrorCode::kDeviceDisabled);
 }
 
 TEST_F(RegistryTest, NewKeysCutTheConnectionAndOldOnesNoLongerWork) {

@@ -103,6 +103,7 @@ Status Partition::load_record(std::string_view key, std::string_view value) {
     }
     case kGapKey:      // Read by the event log.
     case kHubKey:      // Read by Hub.
+    case kKeyringKey:  // Read by Hub.
     case kPolicyKey:   // Read by Hub.
     case kSessionKey:  // Read when its device connects.
     case kTrimmedKey:  // Read by the event log.
@@ -113,7 +114,7 @@ Status Partition::load_record(std::string_view key, std::string_view value) {
 }
 
 Status Partition::load_device(std::string_view value) {
-  auto identity = decode_identity(value);
+  auto identity = decode_identity(value, parts_.vault);
   if (!identity) return std::unexpected(identity.error());
   DevicePtr& device = devices_[identity->device_id];
   if (!device) device = std::make_shared<Device>();
@@ -213,14 +214,14 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   }
   // Everything is computed before anything is decided, so that an unknown device takes as long as a
   // known one (reliability 3.4).
-  const bool signed_by_key = wire::sas_signature_matches(*token, primary, secondary);
+  const wire::SasKeyMatch match = wire::sas_signature_match(*token, primary, secondary);
   const std::vector<std::string_view> hosts(parts_.options.host_names.begin(),
                                             parts_.options.host_names.end());
   const std::string_view path[] = {"devices", device_id};
   const bool audience = wire::audience_covers(*token, hosts, path, by_device ? 2 : 0);
   const bool expired = wire::sas_token_expired(*token, wall());
 
-  if (!signed_by_key) return refuse("the token's signature does not match");
+  if (match == wire::SasKeyMatch::kNone) return refuse("the token's signature does not match");
   if (!audience) return refuse("the token was made for another resource");
   if (expired) return refuse("the token has expired");
   if (!sas) return refuse("the device is unknown or does not use keys");
@@ -232,10 +233,12 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   principal.name = by_device ? std::string(device_id) : policy->name;
   principal.rights = by_device ? Rights{0} : policy->rights;
   principal.token = *std::move(token);
+  principal.key_fingerprint =
+      key_fingerprint(match == wire::SasKeyMatch::kPrimary ? primary : secondary);
   return principal;
 }
 
-Status Partition::attach(std::string_view device_id, DeviceLink& link) {
+Status Partition::attach(std::string_view device_id, DeviceLink& link, uint64_t key_fingerprint) {
   const DevicePtr device = find(device_id);
   if (!device || device->deleting) return fail(ErrorCode::kDeviceNotFound);
   const bool disabled = device->identity.status == DeviceStatus::kDisabled;
@@ -248,6 +251,7 @@ Status Partition::attach(std::string_view device_id, DeviceLink& link) {
     if (!mutated(Mutation::kTakeoverKeepsTheOlder)) older->disconnect(reason);
   }
   device->link = &link;
+  device->link_key = key_fingerprint;
   links_.emplace(&link, device);
   parts_.metrics.devices_connected.Increment();
   write_connection_times(*device);
@@ -266,6 +270,7 @@ void Partition::detach(DeviceLink& link) {
 void Partition::unlink(Device& device) {
   links_.erase(device.link);
   device.link = nullptr;
+  device.link_key = 0;
   device.window = 0;
   parts_.metrics.devices_connected.Decrement();
   if (device.in_flight > 0) {

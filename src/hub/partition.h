@@ -27,6 +27,7 @@
 #include "hub/feedback.h"
 #include "hub/feedback_queue.h"
 #include "hub/identity.h"
+#include "hub/key_vault.h"
 #include "hub/metrics.h"
 #include "hub/options.h"
 #include "hub/permission.h"
@@ -61,6 +62,7 @@ class Partition {
     Logger& log;
     Metrics& metrics;
     const std::atomic<const PolicySet*>& policies;
+    const KeyVault& vault;
     QueueWatch watch;
   };
   explicit Partition(Parts parts);
@@ -84,8 +86,10 @@ class Partition {
 
   // Makes `link` the one connection of the device; an older one is disconnected first. The link
   // must call detach() before it is destroyed, unless the hub disconnected it. kDeviceNotFound or
-  // kDeviceDisabled if the identity changed since it was authenticated.
-  Status attach(std::string_view device_id, DeviceLink& link);
+  // kDeviceDisabled if the identity changed since it was authenticated. `key_fingerprint` is that
+  // of the principal: the connection ends when the device no longer has this key; 0 for other
+  // credentials.
+  Status attach(std::string_view device_id, DeviceLink& link, uint64_t key_fingerprint);
   // Messages delivered and not settled go back to their places at once, delivery count unchanged.
   // A no-op for a link that is not attached.
   void detach(DeviceLink& link);

@@ -80,6 +80,13 @@ Status check_condition(const Condition& condition, const Identity& identity) {
   return {};
 }
 
+// Whether a connection may stay that used this key (its fingerprint; 0: another credential than a
+// key of the device). The other key may be renewed under it: this is how keys are rotated.
+bool still_admits(const Identity& identity, uint64_t key) {
+  return key == 0 || key == key_fingerprint(identity.primary_key) ||
+         key == key_fingerprint(identity.secondary_key);
+}
+
 // One key given without the other is a mistake (service-protocol 5.2).
 bool one_key_only(const IdentityWrite& write) {
   const auto given = [](const std::optional<std::string>& key) { return key && !key->empty(); };
@@ -144,7 +151,7 @@ void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
         "ms-azure-iot-edge://" + identity.device_id + "-" + identity.generation_id;
   }
   store::Batch batch;
-  batch.put(record_key(kDeviceKey, identity.device_id), encode_identity(identity));
+  batch.put(record_key(kDeviceKey, identity.device_id), encode_identity(identity, parts_.vault));
   commit(std::move(batch), [this, identity, done = std::move(done)](Status status) mutable {
     const std::string id = identity.device_id;
     if (status) {
@@ -192,7 +199,7 @@ void Partition::update_now(IdentityWrite write, const Condition& condition, Done
   if (identity.status != device->identity.status) identity.status_updated = wall();
   identity.etag = base64_encode(parts_.random.bytes(kEtagSize));
   store::Batch batch;
-  batch.put(record_key(kDeviceKey, identity.device_id), encode_identity(identity));
+  batch.put(record_key(kDeviceKey, identity.device_id), encode_identity(identity, parts_.vault));
   if (mutated(Mutation::kIdentityAckedEarly))
     std::exchange(done, [](const auto&) {})(view(*device));
   commit(std::move(batch), [this, device, identity, done = std::move(done)](Status status) mutable {
@@ -210,15 +217,16 @@ void Partition::update_now(IdentityWrite write, const Condition& condition, Done
 // Takes the new identity and ends a connection that it no longer admits.
 void Partition::updated(Device& device, Identity identity) {
   count(device.identity, -1);
-  const Identity old = std::exchange(device.identity, std::move(identity));
+  Identity old = std::exchange(device.identity, std::move(identity));
+  wipe(old.primary_key);
+  wipe(old.secondary_key);
   count(device.identity, +1);
   const Identity& now = device.identity;
   if (device.link == nullptr || mutated(Mutation::kDisabledStaysConnected)) return;
   Error reason{ErrorCode::kIotHubUnauthorized, "the device's credentials were changed"};
   if (now.status == DeviceStatus::kDisabled) {
     reason = {ErrorCode::kDeviceDisabled, "the device was disabled"};
-  } else if (now.authentication == old.authentication && now.primary_key == old.primary_key &&
-             now.secondary_key == old.secondary_key &&
+  } else if (now.authentication == old.authentication && still_admits(now, device.link_key) &&
              now.primary_thumbprint == old.primary_thumbprint &&
              now.secondary_thumbprint == old.secondary_thumbprint) {
     return;
@@ -280,6 +288,8 @@ void Partition::deleted(Device& device) {
   if (device.expiry_watched) expiries_.erase({*device.expiry_watched, device.number});
   device.expiry_watched.reset();
   count(device.identity, -1);
+  wipe(device.identity.primary_key);
+  wipe(device.identity.secondary_key);
   devices_.erase(device.identity.device_id);
   if (link != nullptr) link->disconnect({ErrorCode::kDeviceNotFound, "the device was deleted"});
 }

@@ -72,7 +72,7 @@ struct Principal {
   std::string name;              // Policy name or device id.
   Rights rights = 0;             // Of the policy; a device has none.
   wire::SasToken token;          // Its audience and its expiry.
-  uint64_t key_fingerprint = 0;  // Of the policy key that verified; a renewed key ends it.
+  uint64_t key_fingerprint = 0;  // Of the key that verified; a renewed key ends it.
 };
 
 // Whether `principal` may do `action` to `resource` of the hub with these host names: a pure

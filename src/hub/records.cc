@@ -1,15 +1,22 @@
 #include "hub/records.h"
 
+#include <fmt/format.h>
+
+#include <type_traits>
 #include <utility>
 
 namespace linarite::hub {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr uint8_t kSealedVersion = 2;  // Of identities and policies: their keys are sealed.
+constexpr size_t kKeyTextMax = 256;    // Base64 of 64 bytes takes 88.
+constexpr std::string_view kDeviceKeys = "device keys";
+constexpr std::string_view kPolicyKeys = "policy keys";
 
 class Encoder {
  public:
-  Encoder() { writer_.number(kVersion); }
+  explicit Encoder(uint8_t version = kVersion) { writer_.number(version); }
 
   template <std::unsigned_integral T>
   Encoder& number(T value) {
@@ -44,9 +51,11 @@ class Encoder {
 // false.
 class Decoder {
  public:
-  explicit Decoder(ByteView value) : reader_(value) {
-    if (number<uint8_t>() != kVersion) ok_ = false;
+  explicit Decoder(ByteView value, uint8_t version_max = kVersion) : reader_(value) {
+    version_ = number<uint8_t>();
+    if (version_ < kVersion || version_ > version_max) ok_ = false;
   }
+  bool sealed() const { return version_ == kSealedVersion; }
 
   template <std::unsigned_integral T>
   T number() {
@@ -87,6 +96,7 @@ class Decoder {
  private:
   ByteReader reader_;
   bool ok_ = true;
+  uint8_t version_ = 0;
 };
 
 std::unexpected<Error> corrupt(std::string_view what) {
@@ -96,6 +106,67 @@ std::unexpected<Error> corrupt(std::string_view what) {
 void encode_header(Encoder& encoder, const MessageHeader& header) {
   encoder.text(header.device_id).time(header.enqueued).time(header.expiry).number(header.size);
   encoder.number(static_cast<uint8_t>(header.ack));
+}
+
+// The two keys of an identity or a policy, and how they lie in its record.
+struct StoredKeys {
+  std::string primary;  // Plain, of a record of version 1.
+  std::string secondary;
+  Bytes sealed;  // Empty: there are none, or they are plain.
+};
+
+bool too_long(const StoredKeys& keys) {
+  return keys.primary.size() > kKeyTextMax || keys.secondary.size() > kKeyTextMax;
+}
+
+StoredKeys decode_keys(Decoder& decoder) {
+  if (decoder.sealed()) return {.primary = {}, .secondary = {}, .sealed = decoder.text()};
+  StoredKeys keys;
+  keys.primary = decoder.text();
+  keys.secondary = decoder.text();
+  return keys;
+}
+
+Bytes seal_keys(const SealedPlace& place, std::string_view primary, std::string_view secondary,
+                const KeyVault& vault) {
+  if (primary.empty() && secondary.empty()) return {};
+  Encoder plain;
+  plain.text(primary).text(secondary);
+  Bytes text = plain.take();
+  Bytes sealed = vault.seal(place, text);
+  wipe(text);
+  return sealed;
+}
+
+Status open_keys(const SealedPlace& place, const StoredKeys& stored, const KeyVault& vault,
+                 std::string& primary, std::string& secondary) {
+  primary = stored.primary;
+  secondary = stored.secondary;
+  if (stored.sealed.empty()) return {};
+  auto plain = vault.open(place, stored.sealed);
+  if (!plain) {
+    return fail(plain.error().code,
+                fmt::format("{} of {}: {}", place.kind, place.name, plain.error().message));
+  }
+  Decoder in(*plain);
+  primary = in.text();
+  secondary = in.text();
+  const bool whole = in.done();
+  wipe(*plain);
+  return whole ? Status{} : corrupt("pair of keys");
+}
+
+SealedPlace place_of(const Identity& identity) {
+  return {.kind = kDeviceKeys, .name = identity.device_id, .generation = identity.generation_id};
+}
+SealedPlace place_of(const Policy& policy) {
+  return {.kind = kPolicyKeys, .name = policy.name, .generation = {}};
+}
+
+// Whether the keys are as the vault would seal them now.
+bool sealed_with_current(const StoredKeys& keys, const KeyVault& vault) {
+  if (!keys.primary.empty() || !keys.secondary.empty()) return false;
+  return keys.sealed.empty() || sealing_key(keys.sealed) == vault.current_key();
 }
 
 MessageHeader decode_header(Decoder& decoder) {
@@ -129,19 +200,21 @@ std::optional<uint64_t> key_sequence(std::string_view key) {
   return ByteReader(key.substr(1)).number<uint64_t>();
 }
 
-Bytes encode_identity(const Identity& identity) {
-  Encoder out;
+Bytes encode_identity(const Identity& identity, const KeyVault& vault) {
+  Encoder out(kSealedVersion);
   out.text(identity.device_id).text(identity.generation_id).text(identity.etag);
   out.number(static_cast<uint8_t>(identity.status)).text(identity.status_reason);
   out.optional(identity.status_updated).number(static_cast<uint8_t>(identity.authentication));
-  out.text(identity.primary_key).text(identity.secondary_key);
+  out.text(seal_keys(place_of(identity), identity.primary_key, identity.secondary_key, vault));
   out.text(identity.primary_thumbprint).text(identity.secondary_thumbprint);
   out.number<uint8_t>(identity.iot_edge ? 1 : 0).text(identity.device_scope);
   return out.take();
 }
 
-Result<Identity> decode_identity(ByteView value) {
-  Decoder in(value);
+namespace {
+
+Result<Identity> decode_identity_record(ByteView value, StoredKeys& keys) {
+  Decoder in(value, kSealedVersion);
   Identity identity;
   identity.device_id = in.text();
   identity.generation_id = in.text();
@@ -150,14 +223,46 @@ Result<Identity> decode_identity(ByteView value) {
   identity.status_reason = in.text();
   identity.status_updated = in.optional_time();
   identity.authentication = in.enumerator(AuthenticationType::kNone);
-  identity.primary_key = in.text();
-  identity.secondary_key = in.text();
+  keys = decode_keys(in);
   identity.primary_thumbprint = in.text();
   identity.secondary_thumbprint = in.text();
   identity.iot_edge = in.flag();
   identity.device_scope = in.text();
-  if (!in.done()) return corrupt("identity");
+  if (!in.done() || too_long(keys)) return corrupt("identity");
   return identity;
+}
+
+Result<Policy> decode_policy_record(ByteView value, StoredKeys& keys) {
+  Decoder in(value, kSealedVersion);
+  Policy policy;
+  policy.name = in.text();
+  policy.rights = in.number<Rights>();
+  keys = decode_keys(in);
+  if (!in.done() || too_long(keys)) return corrupt("policy");
+  return policy;
+}
+
+// What is decoded, with its keys.
+template <class Record>
+Result<Record> with_keys(Result<Record> record, const StoredKeys& keys, const KeyVault& vault) {
+  if (!record) return record;
+  const Status opened =
+      open_keys(place_of(*record), keys, vault, record->primary_key, record->secondary_key);
+  if (!opened) return std::unexpected(opened.error());
+  return record;
+}
+
+}  // namespace
+
+Result<Identity> decode_identity(ByteView value, const KeyVault& vault) {
+  StoredKeys keys;
+  auto identity = decode_identity_record(value, keys);
+  return with_keys(std::move(identity), keys, vault);
+}
+
+Result<Identity> decode_identity_without_keys(ByteView value) {
+  StoredKeys ignored;
+  return decode_identity_record(value, ignored);
 }
 
 Bytes encode_connection_times(const ConnectionTimes& times) {
@@ -239,21 +344,55 @@ Result<FeedbackRecord> decode_feedback(ByteView value) {
   return record;
 }
 
-Bytes encode_policy(const Policy& policy) {
-  Encoder out;
-  out.text(policy.name).number(policy.rights).text(policy.primary_key).text(policy.secondary_key);
+Bytes encode_policy(const Policy& policy, const KeyVault& vault) {
+  Encoder out(kSealedVersion);
+  out.text(policy.name).number(policy.rights);
+  out.text(seal_keys(place_of(policy), policy.primary_key, policy.secondary_key, vault));
   return out.take();
 }
 
-Result<Policy> decode_policy(ByteView value) {
+Result<Policy> decode_policy(ByteView value, const KeyVault& vault) {
+  StoredKeys keys;
+  auto policy = decode_policy_record(value, keys);
+  return with_keys(std::move(policy), keys, vault);
+}
+
+Result<Policy> decode_policy_without_keys(ByteView value) {
+  StoredKeys ignored;
+  return decode_policy_record(value, ignored);
+}
+
+Result<std::optional<Bytes>> sealed_again(char kind, ByteView value, const KeyVault& vault) {
+  StoredKeys keys;
+  const auto again = [&](auto record) -> Result<std::optional<Bytes>> {
+    if (!record) return std::unexpected(record.error());
+    if (sealed_with_current(keys, vault)) return std::nullopt;
+    auto whole = with_keys(std::move(record), keys, vault);
+    if (!whole) return std::unexpected(whole.error());
+    if constexpr (std::is_same_v<decltype(record), Result<Identity>>) {
+      return encode_identity(*whole, vault);
+    } else {
+      return encode_policy(*whole, vault);
+    }
+  };
+  return kind == kDeviceKey ? again(decode_identity_record(value, keys))
+                            : again(decode_policy_record(value, keys));
+}
+
+Bytes encode_keyring(const Keyring& keyring) {
+  Encoder out;
+  out.text(keyring.hub_id).number(keyring.key).number<uint8_t>(keyring.complete ? 1 : 0);
+  return out.take();
+}
+
+Result<Keyring> decode_keyring(ByteView value) {
   Decoder in(value);
-  Policy policy;
-  policy.name = in.text();
-  policy.rights = in.number<Rights>();
-  policy.primary_key = in.text();
-  policy.secondary_key = in.text();
-  if (!in.done()) return corrupt("policy");
-  return policy;
+  Keyring keyring;
+  keyring.hub_id = in.text();
+  keyring.key = in.number<MasterKeyId>();
+  keyring.complete = in.flag();
+  if (!in.done()) return corrupt("keyring");
+  return keyring;
 }
 
 Bytes encode_session(const Session& session) {

@@ -4,6 +4,9 @@
 // its form; numbers are big-endian, a text is its length in 32 bits and its bytes, an optional
 // field is a byte 0 or 1 and then the field. Decoding takes the whole value or fails with
 // kStoreCorrupt.
+//
+// The keys of an identity and of a policy are sealed (hub/key_vault.h). Version 1 of these records,
+// which older programs wrote, has them plain: it is read, and never written.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +19,7 @@
 #include "base/time.h"
 #include "hub/feedback.h"
 #include "hub/identity.h"
+#include "hub/key_vault.h"
 #include "hub/policies.h"
 #include "hub/session.h"
 #include "wire/c2d_message.h"
@@ -28,6 +32,7 @@ inline constexpr char kDeviceKey = 'd';      // + device id: identity
 inline constexpr char kFeedbackKey = 'f';    // + sequence: feedback record
 inline constexpr char kGapKey = 'g';         // the last jump in the event log, after a salvage
 inline constexpr char kHubKey = 'h';         // when the hub was made, partition 0 only
+inline constexpr char kKeyringKey = 'k';     // what the keys are sealed with, partition 0 only
 inline constexpr char kMessageKey = 'm';     // + sequence: queued message
 inline constexpr char kCountKey = 'n';       // + sequence: delivery count, absent while 0
 inline constexpr char kPolicyKey = 'p';      // + policy name, partition 0 only
@@ -69,8 +74,20 @@ struct LogBegin {
   bool operator==(const LogBegin&) const = default;
 };
 
-Bytes encode_identity(const Identity& identity);
-Result<Identity> decode_identity(ByteView value);
+// What the keys of the store are sealed with. It is there before anything sealed is.
+struct Keyring {
+  Bytes hub_id;
+  MasterKeyId key = 0;
+  // All records are sealed with `key`, and no earlier version of them lies in the store's files.
+  bool complete = false;
+  bool operator==(const Keyring&) const = default;
+};
+
+Bytes encode_identity(const Identity& identity, const KeyVault& vault);
+// Also kMasterKeyUnusable: its keys are sealed with a master key that is not in the vault.
+Result<Identity> decode_identity(ByteView value, const KeyVault& vault);
+// The identity with empty keys, for when they can't be opened.
+Result<Identity> decode_identity_without_keys(ByteView value);
 Bytes encode_connection_times(const ConnectionTimes& times);
 Result<ConnectionTimes> decode_connection_times(ByteView value);
 Bytes encode_message(const MessageHeader& header, const wire::C2dMessage& message);
@@ -78,8 +95,14 @@ Result<MessageHeader> decode_message_header(ByteView value);
 Result<StoredMessage> decode_message(ByteView value);
 Bytes encode_feedback(const FeedbackRecord& record);
 Result<FeedbackRecord> decode_feedback(ByteView value);
-Bytes encode_policy(const Policy& policy);
-Result<Policy> decode_policy(ByteView value);
+Bytes encode_policy(const Policy& policy, const KeyVault& vault);
+Result<Policy> decode_policy(ByteView value, const KeyVault& vault);
+Result<Policy> decode_policy_without_keys(ByteView value);
+// The record of an identity or a policy, sealed with the vault's current key; nothing if it is so
+// already. `kind` is kDeviceKey or kPolicyKey. Errors of decode_identity().
+Result<std::optional<Bytes>> sealed_again(char kind, ByteView value, const KeyVault& vault);
+Bytes encode_keyring(const Keyring& keyring);
+Result<Keyring> decode_keyring(ByteView value);
 Bytes encode_session(const Session& session);
 Result<Session> decode_session(ByteView value);
 Bytes encode_time(WallTime time);

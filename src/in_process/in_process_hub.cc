@@ -35,6 +35,7 @@ constexpr Duration kBlockingWaitMax = std::chrono::hours(48);
 // Each part has a generator of its own, so that one more number drawn here changes nothing there.
 constexpr uint64_t kHubSeed = 0x9e3779b97f4a7c15ULL;
 constexpr uint64_t kClientSeed = 0xc2b2ae3d27d4eb4fULL;
+constexpr uint64_t kVaultSeed = 0x165667b19e3779f9ULL;
 
 hub::HubOptions hub_options(const in_process_hub_options& options) {
   return {.host_names = {options.host_name},
@@ -97,6 +98,8 @@ struct in_process_hub::state {
   SeededRandom order{options.seed};
   SeededRandom hub_random{options.seed ^ kHubSeed};
   SeededRandom client_random{options.seed ^ kClientSeed};
+  SeededRandom vault_random{options.seed ^ kVaultSeed};
+  hub::KeyVault vault = hub::KeyVault::make(vault_random);
   ManualLoop inside{clock};   // The hub's.
   ManualLoop outside{clock};  // The network's, and the program's waits.
   store::MemoryStore store{kPartitions};
@@ -235,6 +238,7 @@ void in_process_hub::state::start() {
                                                    .random = hub_random,
                                                    .log = log,
                                                    .metrics = *metrics,
+                                                   .vault = vault,
                                                    .watch = [this](const hub::QueueEvent& event) {
                                                      if (watched) journal.note(event);
                                                    }});

@@ -84,8 +84,9 @@ Status check_listeners(const Config& config) {
     if (config.uses_dev_ca() && !config.allow_dev_ca_on_public_address) {
       return invalid(
           fmt::format("the development CA is for this machine only: to listen on {}, set "
-                      "tls.certificate_files and "
-                      "tls.key_files, or say --allow-dev-ca-on-public-address.",
+                      "tls.certificate_files and tls.key_files; or, where everybody who connects "
+                      "is told to trust it, say --allow-dev-ca-on-public-address or set "
+                      "LINARITE_LISTEN_ALLOW_DEV_CA_ON_PUBLIC_ADDRESS=true.",
                       text));
     }
   }
@@ -186,6 +187,7 @@ std::vector<Setting> settings_of(Config& c) {
       {"server.clock", &c.clock, "\"system\", or \"manual\" for tests (linarite clock advance)"},
       {"server.loop_count", &c.loop_count, "threads for connections; 0: one for each processor"},
       {"server.shutdown_limit", &c.shutdown_limit, "how long connections may take to say goodbye"},
+      {"server.core_dumps", &c.core_dumps, "leave the memory, with its keys, to core dumps"},
       {"listen.addresses", &c.addresses, "numeric addresses of the device and service ports"},
       {"listen.mqtt_port", &c.mqtt_port, "0: a free one"},
       {"listen.amqp_port", &c.amqp_port, "0: a free one"},
@@ -210,6 +212,7 @@ std::vector<Setting> settings_of(Config& c) {
       {"store.memtable_bytes", &c.memtable_bytes,
        "more is faster, and replays longer after a crash"},
       {"store.accept_loss", &c.accept_loss, "open a store that has lost acknowledged data"},
+      {"store.master_key_file", &c.master_key_file, "opens the keys in the store; or master.key"},
       {"hub.device_count_max", &c.hub.device_count_max, "identities"},
       {"hub.message_cache_bytes", &c.hub.message_cache_bytes,
        "message bodies in memory, per partition"},

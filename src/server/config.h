@@ -29,6 +29,7 @@ struct Config {
   std::string clock = "system";  // Or "manual".
   uint32_t loop_count = 0;       // 0: one for each processor, at most one for each partition.
   Duration shutdown_limit = std::chrono::seconds(5);
+  bool core_dumps = false;
 
   // [listen]
   Texts addresses = {"127.0.0.1", "::1"};
@@ -55,6 +56,7 @@ struct Config {
   uint32_t partition_count = 4;  // Fixed when the store is made.
   uint64_t memtable_bytes = store::EmbeddedOptions{}.memtable_bytes;
   bool accept_loss = false;
+  std::string master_key_file;  // Empty: master.key in the data directory.
 
   hub::HubOptions hub;        // [hub], [c2d], [feedback]; host_names come from `hosts`.
   gateway::MqttOptions mqtt;  // [mqtt]

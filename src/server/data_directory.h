@@ -3,6 +3,7 @@
 //   lock                       held while a server runs on it
 //   control.json               by which the command line finds the server (wire/control_file.h)
 //   ca.pem, ca.key, server-*   the development CA (net/dev_ca.h)
+//   master.key                 what opens the keys in the store (server/master_key_file.h)
 //   store/                     the store
 #pragma once
 

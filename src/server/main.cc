@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/version.h"
 #include "server/config.h"
+#include "server/rewrap.h"
 #include "server/serve.h"
 #include "server/store_command.h"
 
@@ -15,8 +16,13 @@ int main(int argc, char** argv) {
   return linarite::cli::run(
       argc, argv,
       {.configuration = linarite::server::effective_configuration,
-       .store = [](const std::string& data, bool salvage, const std::string& to) {
-         return linarite::server::look_at_store(
-             {.data_directory = data, .salvage = salvage, .to = to});
-       }});
+       .store =
+           [](const linarite::cli::ServerHooks::StoreQuestion& question) {
+             return linarite::server::look_at_store({.data_directory = question.data,
+                                                     .salvage = question.salvage,
+                                                     .to = question.to,
+                                                     .master_key_file = question.master_key_file,
+                                                     .new_keys = question.new_keys});
+           },
+       .rewrap = linarite::server::rewrap_store});
 }

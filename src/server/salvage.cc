@@ -14,6 +14,7 @@
 #include "base/manual_loop.h"
 #include "hub/event_block.h"
 #include "hub/event_gap.h"
+#include "hub/keyring.h"
 #include "hub/policies.h"
 #include "hub/records.h"
 #include "server/store_contents.h"
@@ -77,8 +78,9 @@ class Writer {
 
 class Salvage {
  public:
-  Salvage(store::ClosedStore& from, Writer& to, WallTime now, Random& random)
-      : from_(from), to_(to), now_(now), random_(random) {
+  Salvage(store::ClosedStore& from, Writer& to, WallTime now, Random& random,
+          const hub::KeyVault& vault)
+      : from_(from), to_(to), now_(now), random_(random), vault_(vault) {
     report_.records_certain = from.records_certain();
   }
 
@@ -107,6 +109,11 @@ class Salvage {
   Status read_begin();
   Status copy_records();
   Status distrust_records();
+  Bytes identity_that_opens(ByteView value);
+  Bytes policy_that_opens(ByteView value);
+  Bytes keyring_that_fits(ByteView value);
+  void renew_keys(hub::Identity& identity);
+  void disable(hub::Identity& identity);
   Status keep_identities();
   void make_policies();
   Status leave_out_messages();
@@ -121,6 +128,7 @@ class Salvage {
   Writer& to_;
   const WallTime now_;
   Random& random_;
+  const hub::KeyVault& vault_;
   SalvageReport report_;
 
   store::PartitionId partition_ = 0;
@@ -152,9 +160,60 @@ Status Salvage::copy_records() {
     report_.identities += kind == hub::kDeviceKey ? 1 : 0;
     report_.messages += kind == hub::kMessageKey ? 1 : 0;
     report_.policies += kind == hub::kPolicyKey ? 1 : 0;
-    to_.put(key, value);
+    if (kind == hub::kDeviceKey) {
+      to_.put(key, identity_that_opens(value));
+    } else if (kind == hub::kPolicyKey) {
+      to_.put(key, policy_that_opens(value));
+    } else {
+      to_.put(key, kind == hub::kKeyringKey ? keyring_that_fits(value) : Bytes(value));
+    }
     return true;
   });
+}
+
+void Salvage::disable(hub::Identity& identity) {
+  if (identity.status != hub::DeviceStatus::kDisabled) {
+    ++report_.identities_disabled_now;
+    lose(fmt::format("partition {}: device {}: kept, disabled", partition_, identity.device_id));
+    identity.status = hub::DeviceStatus::kDisabled;
+    identity.status_updated = now_;
+  }
+  identity.status_reason = kDisabledReason;
+  identity.etag = base64_encode(random_.bytes(kEtagSize));
+}
+
+void Salvage::renew_keys(hub::Identity& identity) {
+  ++report_.keys_renewed;
+  lose(fmt::format("partition {}: device {}: its keys can't be opened, it has new ones", partition_,
+                   identity.device_id));
+  if (identity.authentication != hub::AuthenticationType::kSas) return;
+  identity.primary_key = hub::generate_key(random_);
+  identity.secondary_key = hub::generate_key(random_);
+}
+
+// The record as it is, if its keys open. What can't be read at all is kept: it is found later.
+Bytes Salvage::identity_that_opens(ByteView value) {
+  auto identity = hub::decode_identity_without_keys(value);
+  if (!identity || hub::decode_identity(value, vault_)) return Bytes(value);
+  renew_keys(*identity);
+  disable(*identity);
+  return hub::encode_identity(*identity, vault_);
+}
+
+Bytes Salvage::policy_that_opens(ByteView value) {
+  auto policy = hub::decode_policy_without_keys(value);
+  if (!policy || hub::decode_policy(value, vault_)) return Bytes(value);
+  ++report_.keys_renewed;
+  lose(fmt::format("policy {}: its keys can't be opened, it has new ones", policy->name));
+  policy->primary_key = hub::generate_key(random_);
+  policy->secondary_key = hub::generate_key(random_);
+  return hub::encode_policy(*policy, vault_);
+}
+
+Bytes Salvage::keyring_that_fits(ByteView value) {
+  const auto keyring = hub::decode_keyring(value);
+  if (!keyring || hub::check_keyring(*keyring, vault_)) return Bytes(value);
+  return hub::encode_keyring(hub::keyring_of(vault_, /*complete=*/false));
 }
 
 Status Salvage::distrust_records() {
@@ -187,27 +246,27 @@ Status Salvage::keep_identities() {
   const Bytes begin(1, hub::kDeviceKey);
   const Bytes end(1, hub::kDeviceKey + 1);
   return from_.scan(partition_, begin, end, [this](std::string_view key, std::string_view value) {
-    auto identity = hub::decode_identity(value);
+    auto identity = hub::decode_identity_without_keys(value);
     if (!identity || key != hub::record_key(hub::kDeviceKey, identity->device_id)) return true;
     ++report_.identities;
-    if (identity->status != hub::DeviceStatus::kDisabled) {
-      ++report_.identities_disabled_now;
-      lose(fmt::format("partition {}: device {}: kept, disabled", partition_, identity->device_id));
-      identity->status = hub::DeviceStatus::kDisabled;
-      identity->status_updated = now_;
+    if (auto whole = hub::decode_identity(value, vault_)) {
+      identity = std::move(whole);
+    } else {
+      renew_keys(*identity);
     }
-    identity->status_reason = kDisabledReason;
-    identity->etag = base64_encode(random_.bytes(kEtagSize));
-    to_.put(key, hub::encode_identity(*identity));
+    disable(*identity);
+    to_.put(key, hub::encode_identity(*identity, vault_));
     return true;
   });
 }
 
 void Salvage::make_policies() {
   for (const hub::Policy& policy : hub::default_policies(random_)) {
-    to_.put(hub::record_key(hub::kPolicyKey, policy.name), hub::encode_policy(policy));
+    to_.put(hub::record_key(hub::kPolicyKey, policy.name), hub::encode_policy(policy, vault_));
     ++report_.policies;
   }
+  to_.put(Bytes(1, hub::kKeyringKey),
+          hub::encode_keyring(hub::keyring_of(vault_, /*complete=*/true)));
 }
 
 Status Salvage::leave_out_messages() {
@@ -346,10 +405,10 @@ void Salvage::end_log() {
 }  // namespace
 
 Result<SalvageReport> salvage(store::ClosedStore& from, const std::string& to, WallTime now,
-                              Random& random, Logger& logger) {
+                              Random& random, const hub::KeyVault& vault, Logger& logger) {
   auto writer = Writer::open(to, from.partition_count(), logger);
   if (!writer) return std::unexpected(writer.error());
-  auto report = Salvage(from, **writer, now, random).run();
+  auto report = Salvage(from, **writer, now, random, vault).run();
   const Status closed = (*writer)->close();
   if (report && !closed) return std::unexpected(closed.error());
   return report;

@@ -9,6 +9,7 @@
 #include "base/logging.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "hub/key_vault.h"
 #include "store/embedded/closed_store.h"
 
 namespace linarite::server {
@@ -19,6 +20,7 @@ struct SalvageReport {
   bool records_certain = true;
   uint64_t identities = 0;
   uint64_t identities_disabled_now = 0;
+  uint64_t keys_renewed = 0;  // Identities and policies whose keys could not be opened.
   uint64_t messages = 0;
   uint64_t policies = 0;
   uint64_t events = 0;
@@ -32,8 +34,9 @@ inline constexpr uint64_t kSequenceJump = uint64_t{1} << 40U;
 inline constexpr uint64_t kOffsetJump = uint64_t{1} << 50U;
 
 // Makes a store at `to`, which must not exist; its parent directory must. On an error what was
-// begun there is left behind, without the file that would let a server open it.
+// begun there is left behind, without the file that would let a server open it. Devices whose keys
+// the vault can't open get new ones and are disabled; such policies get new keys.
 Result<SalvageReport> salvage(store::ClosedStore& from, const std::string& to, WallTime now,
-                              Random& random, Logger& logger);
+                              Random& random, const hub::KeyVault& vault, Logger& logger);
 
 }  // namespace linarite::server

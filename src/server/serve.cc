@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,6 +96,13 @@ void run_until_told_to_stop(Server& server, const sigset_t& signals) {
   }
 }
 
+// The memory holds keys: no other process of this user may read it, and no dump may hold it.
+void forbid_core_dumps() {
+  const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+  static_cast<void>(::setrlimit(RLIMIT_CORE, &none));
+  static_cast<void>(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
 }  // namespace
 
 int serve(int argc, char** argv, std::string version) {
@@ -110,6 +119,7 @@ int serve(int argc, char** argv, std::string version) {
   const sigset_t signals = block_signals();
   Result<Config> config = configuration(flags);
   if (!config) return complain(config.error(), kExitUsage);
+  if (!config->core_dumps) forbid_core_dumps();
   Result<std::unique_ptr<Server>> server = Server::start(std::move(*config), std::move(version));
   if (!server) return complain(server.error(), kExitFailed);
   run_until_told_to_stop(**server, signals);

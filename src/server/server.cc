@@ -9,7 +9,9 @@
 #include <future>
 #include <utility>
 
+#include "hub/keyring.h"
 #include "net/connection_budget.h"
+#include "server/master_key_file.h"
 #include "store/memory/memory_store.h"
 #include "wire/control_file.h"
 
@@ -44,6 +46,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, std::string version
   std::unique_ptr<Server> out(new Server(std::move(config), std::move(version), std::move(*data)));
   Status done = out->open_certificates();
   if (done) done = out->open_store();
+  if (done) done = out->open_master_keys();
   if (done) done = out->open_hub();
   if (done) out->make_gateways();
   if (done) done = out->open_listeners();
@@ -98,6 +101,32 @@ Status Server::open_store() {
   return {};
 }
 
+// A new file is made only for a store that holds nothing sealed: any other key would be a wrong
+// one.
+Status Server::open_master_keys() {
+  if (config_.in_memory) {
+    vault_.emplace(hub::KeyVault::make(random_));
+    return {};
+  }
+  const std::filesystem::path file = config_.master_key_file.empty()
+                                         ? data_.path() / kMasterKeyFileName
+                                         : std::filesystem::path(config_.master_key_file);
+  const auto keyring = hub::read_keyring(*store_);
+  if (!keyring) return std::unexpected(keyring.error());
+  std::error_code error;
+  const bool make = !*keyring && !std::filesystem::exists(file, error) && !error;
+  auto vault = make ? make_master_keys(file, random_) : read_master_keys(file, random_);
+  if (!vault) return std::unexpected(vault.error());
+  if (Status usable = hub::check_keyring(*keyring, *vault); !usable) {
+    return fail(usable.error().code,
+                fmt::format("the master key file {}: {}.", file.string(), usable.error().message));
+  }
+  vault_.emplace(*std::move(vault));
+  log_.info(make ? "made the master key file: back it up, apart from the store" : "master key file",
+            {{"file", file.string()}});
+  return {};
+}
+
 Status Server::open_hub() {
   loops_ = std::make_unique<net::LoopGroup>(
       loop_count(config_), clock_,
@@ -105,8 +134,8 @@ Status Server::open_hub() {
   std::vector<Loop*> loops;
   loops.reserve(loops_->size());
   for (size_t i = 0; i < loops_->size(); ++i) loops.push_back(&loops_->loop(i));
-  hub_ = std::make_unique<hub::Hub>(config_.hub_options(),
-                                    hub::Hub::Parts{*store_, loops, random_, log_, metrics_});
+  hub_ = std::make_unique<hub::Hub>(
+      config_.hub_options(), hub::Hub::Parts{*store_, loops, random_, log_, metrics_, *vault_});
   loops_->start();
   return wait_for(*loops_, [this](Reply<Status> reply) { hub_->open(std::move(reply)); });
 }

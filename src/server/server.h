@@ -59,6 +59,7 @@ class Server {
   Server(Config config, std::string version, DataDirectory data);
 
   Status open_store();
+  Status open_master_keys();
   Status open_certificates();
   Status open_hub();
   void make_gateways();
@@ -85,6 +86,7 @@ class Server {
   std::unique_ptr<net::LoopGroup> loops_;
   std::unique_ptr<store::Store> store_;
   store::EmbeddedStore* embedded_ = nullptr;  // store_, if it is one.
+  std::optional<hub::KeyVault> vault_;
   std::unique_ptr<Certificates> certificates_;
   std::unique_ptr<hub::Hub> hub_;
   std::unique_ptr<gateway::MqttGateway> mqtt_;

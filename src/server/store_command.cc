@@ -15,6 +15,7 @@
 #include "base/logging.h"
 #include "base/random.h"
 #include "net/descriptor.h"
+#include "server/master_key_file.h"
 #include "server/salvage.h"
 #include "server/store_contents.h"
 #include "store/embedded/closed_store.h"
@@ -31,8 +32,35 @@ constexpr const char* kStore = "store";
 constexpr const char* kLock = "lock";
 constexpr const char* kReport = "salvage-report.json";
 
-json::object describe(const store::ClosedStore& store, const StoreContents& contents) {
+// The master keys of a data directory, or new ones, if they can't be had, and why.
+struct MasterKeys {
+  hub::KeyVault vault;
+  fs::path file;
+  Status usable;
+};
+
+MasterKeys master_keys(const fs::path& data, const std::string& named, Random& random) {
+  const fs::path file = named.empty() ? data / kMasterKeyFileName : fs::path(named);
+  auto vault = read_master_keys(file, random);
+  if (vault) return {.vault = *std::move(vault), .file = file, .usable = {}};
+  return {
+      .vault = hub::KeyVault::make(random), .file = file, .usable = std::unexpected(vault.error())};
+}
+
+// Why keys of the store can't be opened; empty: they can.
+std::string unopened(const StoreContents& contents, const MasterKeys& keys) {
+  if (contents.unopened == 0) return {};
+  return fmt::format("the keys of {} devices and policies can't be opened: {}", contents.unopened,
+                     keys.usable ? fmt::format("their master key is not in {}", keys.file.string())
+                                 : keys.usable.error().message);
+}
+
+json::object describe(const store::ClosedStore& store, const StoreContents& contents,
+                      const std::string& unopened) {
   json::array damage;
+  if (!unopened.empty()) {
+    damage.push_back(json::object{{"file", nullptr}, {"content", nullptr}, {"problem", unopened}});
+  }
   for (const store::Damage& one : store.damage()) {
     damage.push_back(
         json::object{{"file", one.file}, {"content", one.content}, {"problem", one.what}});
@@ -66,6 +94,7 @@ json::object describe(const SalvageReport& report, const fs::path& to) {
           {"recordsCertain", report.records_certain},
           {"identities", report.identities},
           {"identitiesDisabledNow", report.identities_disabled_now},
+          {"keysRenewed", report.keys_renewed},
           {"queuedMessages", report.messages},
           {"policies", report.policies},
           {"events", report.events},
@@ -97,13 +126,16 @@ Status sync_all(const fs::path& directory) {
 }
 
 // What was salvaged is looked at as any store is, before anybody may rely on it.
-Result<StoreContents> contents_of(const fs::path& store, Logger& log) {
+Result<StoreContents> contents_of(const fs::path& store, const hub::KeyVault& vault, Logger& log) {
   auto opened = store::ClosedStore::open(store.string(), log);
   if (!opened) return std::unexpected(opened.error());
   if (!(*opened)->damage().empty()) {
     return fail(ErrorCode::kStoreCorrupt, (*opened)->damage().front().what);
   }
-  auto contents = read_contents(**opened);
+  auto contents = read_contents(**opened, vault);
+  if (contents && contents->unopened > 0) {
+    return fail(ErrorCode::kMasterKeyUnusable, "some keys can't be opened");
+  }
   if (contents && !contents->problems.empty()) {
     return fail(ErrorCode::kStoreCorrupt, contents->problems.front());
   }
@@ -121,16 +153,22 @@ Status make_directory(const fs::path& path) {
 }
 
 Result<json::object> salvage_into(store::ClosedStore& from, const fs::path& data,
-                                  const fs::path& to, json::object looked, Logger& log) {
+                                  const fs::path& to, const MasterKeys& keys, json::object looked,
+                                  Logger& log) {
   const fs::path making = to.string() + ".new";
   std::error_code error;
   if (fs::exists(to, error)) return io_error("make", to, "it is there already");
   if (Status made = make_directory(making); !made) return std::unexpected(made.error());
   if (Status copied = copy_beside(data, making); !copied) return std::unexpected(copied.error());
+  if (!keys.usable) {
+    const Status made = write_master_keys(making / kMasterKeyFileName, keys.vault);
+    if (!made) return std::unexpected(made.error());
+  }
   SystemRandom random;
-  const auto report = salvage(from, (making / kStore).string(), SystemClock().wall(), random, log);
+  const auto report =
+      salvage(from, (making / kStore).string(), SystemClock().wall(), random, keys.vault, log);
   if (!report) return std::unexpected(report.error());
-  if (const auto kept = contents_of(making / kStore, log); !kept) {
+  if (const auto kept = contents_of(making / kStore, keys.vault, log); !kept) {
     return fail(kept.error().code, fmt::format("what was salvaged is not sound and stays in {}: {}",
                                                making.string(), kept.error().message));
   }
@@ -167,12 +205,19 @@ Result<json::object> look_at_store(const StoreQuestion& question) {
   Logger log = Logger::none();
   auto opened = store::ClosedStore::open((data / kStore).string(), log);
   if (!opened) return std::unexpected(opened.error());
-  const auto contents = read_contents(**opened);
+  SystemRandom random;
+  const MasterKeys keys = master_keys(data, question.master_key_file, random);
+  const auto contents = read_contents(**opened, keys.vault);
   if (!contents) return std::unexpected(contents.error());
-  json::object looked = describe(**opened, *contents);
+  const std::string closed = unopened(*contents, keys);
+  json::object looked = describe(**opened, *contents, closed);
   if (!question.salvage || looked.at("sound").as_bool()) return looked;
+  if (!closed.empty() && !question.new_keys) {
+    return fail(ErrorCode::kMasterKeyUnusable,
+                closed + " If the master key is lost for good, --new-keys gives them new ones");
+  }
   const fs::path to = question.to.empty() ? data.string() + ".salvaged" : question.to;
-  return salvage_into(**opened, data, to, std::move(looked), log);
+  return salvage_into(**opened, data, to, keys, std::move(looked), log);
 }
 
 }  // namespace linarite::server

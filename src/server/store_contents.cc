@@ -19,7 +19,7 @@ constexpr size_t kProblemsMax = 100;
 
 class Reader {
  public:
-  explicit Reader(store::ClosedStore& store) : store_(store) {}
+  Reader(store::ClosedStore& store, const hub::KeyVault& vault) : store_(store), vault_(vault) {}
 
   Result<StoreContents> run() {
     for (store::PartitionId p = 0; p < store_.partition_count(); ++p) {
@@ -51,12 +51,21 @@ class Reader {
     return nullptr;
   }
 
+  // The same without keys, if they can't be opened: that is no damage of the store.
+  template <class T>
+  Result<T> opened(Result<T> decoded, Result<T> (*without_keys)(ByteView), ByteView value) {
+    if (decoded || decoded.error().code != ErrorCode::kMasterKeyUnusable) return decoded;
+    ++out_.unopened;
+    return without_keys(value);
+  }
+
   void record(std::string_view key, std::string_view value);
   void message(std::string_view key, std::string_view value);
   Status read_log();
   void entry(const hub::LogEntry& entry);
 
   store::ClosedStore& store_;
+  const hub::KeyVault& vault_;
   StoreContents out_;
   store::PartitionId partition_ = 0;
   std::set<std::string, std::less<>> devices_;
@@ -72,7 +81,8 @@ void Reader::record(std::string_view key, std::string_view value) {
       sound(hub::decode_connection_times(value));
       return;
     case hub::kDeviceKey: {
-      const auto identity = hub::decode_identity(value);
+      const auto identity =
+          opened(hub::decode_identity(value, vault_), hub::decode_identity_without_keys, value);
       if (!sound(identity)) return;
       ++out_.identities;
       if (identity->status == hub::DeviceStatus::kDisabled) ++out_.disabled;
@@ -88,11 +98,17 @@ void Reader::record(std::string_view key, std::string_view value) {
     case hub::kHubKey:
       sound(hub::decode_time(value));
       return;
+    case hub::kKeyringKey:
+      sound(hub::decode_keyring(value));
+      return;
     case hub::kMessageKey:
     case hub::kCountKey:
       return message(key, value);
     case hub::kPolicyKey:
-      if (sound(hub::decode_policy(value))) ++out_.policies;
+      if (sound(
+              opened(hub::decode_policy(value, vault_), hub::decode_policy_without_keys, value))) {
+        ++out_.policies;
+      }
       return;
     case hub::kReservedKey:
       sound(hub::decode_number(value));
@@ -162,6 +178,8 @@ void Reader::entry(const hub::LogEntry& entry) {
 
 }  // namespace
 
-Result<StoreContents> read_contents(store::ClosedStore& store) { return Reader(store).run(); }
+Result<StoreContents> read_contents(store::ClosedStore& store, const hub::KeyVault& vault) {
+  return Reader(store, vault).run();
+}
 
 }  // namespace linarite::server

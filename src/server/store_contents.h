@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "hub/key_vault.h"
 #include "store/embedded/closed_store.h"
 
 namespace linarite::server {
@@ -27,11 +28,12 @@ struct StoreContents {
   uint64_t sessions = 0;
   uint64_t policies = 0;
   uint64_t events = 0;
+  uint64_t unopened = 0;  // Identities and policies whose master key is not in the vault.
   std::vector<EventRange> event_ranges;  // What is kept, by partition; gaps of a salvage between.
   std::vector<std::string> problems;     // What the hub would refuse; empty: nothing.
 };
 
-// kIoError; damage is no error but a problem.
-Result<StoreContents> read_contents(store::ClosedStore& store);
+// kIoError; damage is no error but a problem. Keys that are not in the vault are counted only.
+Result<StoreContents> read_contents(store::ClosedStore& store, const hub::KeyVault& vault);
 
 }  // namespace linarite::server

@@ -98,6 +98,7 @@ ErrorCode azure_code(ErrorCode code) {
     case kStoreCorrupt:
     case kStoreFormat:
     case kMalformed:
+    case kMasterKeyUnusable:
       return kServerError;
     default:
       return code;

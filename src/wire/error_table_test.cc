@@ -26,6 +26,7 @@ bool is_listed(ErrorCode code) {
     case kIoError:
     case kMalformed:
     case kLimitExceeded:
+    case kMasterKeyUnusable:
     case kGenericBadRequest:
     case kInvalidProtocolVersion:
     case kInvalidOperation:
@@ -95,10 +96,10 @@ TEST(ErrorTable, NamesAreAzures) {
 }
 
 TEST(ErrorTable, OurCodesLeaveAsUnavailableOrServerError) {
-  const std::map<ErrorCode, int> expected{{kStoreReadOnly, 503001}, {kStoreInUse, 503001},
-                                          {kShuttingDown, 503001},  {kIoError, 503001},
-                                          {kLimitExceeded, 503001}, {kStoreCorrupt, 500001},
-                                          {kStoreFormat, 500001},   {kMalformed, 500001}};
+  const std::map<ErrorCode, int> expected{
+      {kStoreReadOnly, 503001}, {kStoreInUse, 503001},    {kShuttingDown, 503001},
+      {kIoError, 503001},       {kLimitExceeded, 503001}, {kStoreCorrupt, 500001},
+      {kStoreFormat, 500001},   {kMalformed, 500001},     {kMasterKeyUnusable, 500001}};
   for (const auto& [code, number] : expected) {
     EXPECT_EQ(error_row(code).number(), number) << static_cast<int>(code);
   }

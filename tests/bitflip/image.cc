@@ -32,7 +32,9 @@ constexpr int kRounds = 5;
 // A hub on a store in a folder, driven by this thread.
 class World {
  public:
-  World(std::string path, uint64_t seed) : path_(std::move(path)), random_(seed) {}
+  World(std::string path, uint64_t seed) : path_(std::move(path)), random_(seed) {
+    image_.master_keys = vault_.text();
+  }
 
   void open() {
     auto opened = store::EmbeddedStore::open(
@@ -44,7 +46,8 @@ class World {
                                                                          .loops = {&loop_},
                                                                          .random = random_,
                                                                          .log = log_,
-                                                                         .metrics = *registry_});
+                                                                         .metrics = *registry_,
+                                                                         .vault = vault_});
     CHECK(wait<Status>([&](Reply<Status> reply) { hub_->open(std::move(reply)); }).has_value());
     note_policies();
   }
@@ -88,6 +91,7 @@ class World {
   ManualLoop loop_{clock_};
   Logger log_ = Logger::none();
   SeededRandom random_;
+  hub::KeyVault vault_ = hub::KeyVault::make(random_);
   std::unique_ptr<store::EmbeddedStore> store_;
   std::unique_ptr<prometheus::Registry> registry_;
   std::unique_ptr<hub::Hub> hub_;

@@ -29,6 +29,7 @@ struct Image {
   // Every version of each identity that there ever was, by device.
   std::map<std::string, std::vector<hub::Identity>> identities;
   std::set<std::string> policy_keys;  // All that ever were.
+  Bytes master_keys;                  // hub::KeyVault::text()
   // Of each partition: the next event number and offset, and the greatest message number in use.
   std::vector<uint64_t> next_event = std::vector<uint64_t>(kPartitions);
   std::vector<uint64_t> next_offset = std::vector<uint64_t>(kPartitions);

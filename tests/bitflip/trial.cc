@@ -87,6 +87,7 @@ class Run {
   const std::string salvaged_;
   SeededRandom random_;
   SystemRandom keys_;
+  const hub::KeyVault vault_ = *hub::KeyVault::parse(image_.master_keys, keys_);
   Trial trial_;
   Logger log_ = Logger::none();
   ManualClock clock_{WallTime(std::chrono::hours(480001))};
@@ -166,7 +167,7 @@ void Run::look_and_salvage() {
   auto from = store::ClosedStore::open(store_, log_);
   if (!from) return broken("can't be looked at: " + from.error().message);
   if ((*from)->damage().empty()) return broken("the check finds no damage");
-  const auto report = server::salvage(**from, salvaged_, clock_.wall(), keys_, log_);
+  const auto report = server::salvage(**from, salvaged_, clock_.wall(), keys_, vault_, log_);
   if (!report) return broken("can't be salvaged: " + report.error().message);
   trial_.outcome = report->records_certain ? ", records kept" : ", records distrusted";
   bool logs = true;
@@ -184,9 +185,10 @@ void Run::look_and_salvage() {
 
 void Run::judge(store::ClosedStore& kept, const server::SalvageReport& report,
                 const store::ClosedStore& from) {
-  const auto contents = server::read_contents(kept);
+  const auto contents = server::read_contents(kept, vault_);
   if (!contents) return broken("the content can't be read: " + contents.error().message);
   if (!contents->problems.empty()) return broken("the hub refuses: " + contents->problems.front());
+  if (contents->unopened != 0 || report.keys_renewed != 0) broken("keys can't be opened");
   if (contents->policies != 5) broken("there are not five policies");
   if (contents->identities != report.identities || contents->messages != report.messages ||
       contents->events != report.events) {
@@ -228,7 +230,7 @@ void Run::judge_uncertain(store::PartitionId p, const Content::Records& records)
         judge_identity(value);
         break;
       case hub::kPolicyKey: {
-        const auto policy = hub::decode_policy(value);
+        const auto policy = hub::decode_policy(value, vault_);
         if (image_.policy_keys.contains(policy->primary_key) ||
             image_.policy_keys.contains(policy->secondary_key)) {
           broken("an old key of a policy works");
@@ -243,6 +245,7 @@ void Run::judge_uncertain(store::PartitionId p, const Content::Records& records)
       case hub::kHubKey:
         if (image_.content.records[p].at(key) != value) broken("another creation time");
         break;
+      case hub::kKeyringKey:
       case hub::kTrimmedKey:
       case hub::kGapKey:
         break;
@@ -253,7 +256,7 @@ void Run::judge_uncertain(store::PartitionId p, const Content::Records& records)
 }
 
 void Run::judge_identity(const Bytes& value) {
-  const auto kept = hub::decode_identity(value);
+  const auto kept = hub::decode_identity(value, vault_);
   if (kept->status != hub::DeviceStatus::kDisabled) return broken("a device is enabled");
   const auto found = image_.identities.find(kept->device_id);
   const auto same = [&](const hub::Identity& once) {
@@ -310,8 +313,12 @@ void Run::serve() {
       log_);
   if (!opened) return broken("what was salvaged can't be opened: " + opened.error().message);
   prometheus::Registry metrics;
-  hub::Hub hub(
-      {}, {.store = **opened, .loops = {&loop}, .random = keys_, .log = log_, .metrics = metrics});
+  hub::Hub hub({}, {.store = **opened,
+                    .loops = {&loop},
+                    .random = keys_,
+                    .log = log_,
+                    .metrics = metrics,
+                    .vault = vault_});
   std::optional<Status> done;
   hub.open({loop, [&](Status status) { done = std::move(status); }});
   loop.run_until([&] { return done.has_value(); });

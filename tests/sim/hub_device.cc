@@ -67,7 +67,7 @@ void HubWorld::device_step() {
 void HubWorld::connect(uint32_t index) {
   const auto window = static_cast<uint32_t>(1 + random_.below(8));
   auto device = std::make_unique<Device>(*this, index, window);
-  const Status attached = partition(index).attach(device_name(index), *device);
+  const Status attached = partition(index).attach(device_name(index), *device, 0);
   trace("connect", index, attached ? 0 : static_cast<uint64_t>(attached.error().code));
   const ModelDevice& known = model_.device(index);
   if (!known.uncertain) {

@@ -59,7 +59,8 @@ void World::start() {
                                                                  .loops = {&loop_a_, &loop_b_},
                                                                  .random = hub_random_,
                                                                  .log = log_,
-                                                                 .metrics = *metrics_});
+                                                                 .metrics = *metrics_,
+                                                                 .vault = vault_});
   std::optional<Status> opened;
   hub_->open({loop_a_, [&](Status status) { opened = std::move(status); }});
   store_.hold_commits(false);

@@ -99,6 +99,8 @@ class World {
   const WorldOptions options_;
   SeededRandom random_;      // The scheduler's and the actors'.
   SeededRandom hub_random_;  // The hub's own.
+  SeededRandom vault_random_{1};
+  hub::KeyVault vault_ = hub::KeyVault::make(vault_random_);  // A file outlives every crash.
   ManualClock clock_;
   ManualLoop loop_a_{clock_};
   ManualLoop loop_b_{clock_};

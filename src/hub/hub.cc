@@ -39,6 +39,7 @@ struct Hub::State {
       : options(std::move(hub_options)),
         parts(std::move(hub_parts)),
         metrics(parts.metrics),
+        throttles(options.throttle, parts.metrics),
         hosts(options.host_names.begin(), options.host_names.end()),
         event_hub_name(
             wire::event_hub_name(options.host_names.empty() ? "" : options.host_names.front())) {}
@@ -63,6 +64,7 @@ struct Hub::State {
   const HubOptions options;
   const Parts parts;
   Metrics metrics;
+  Throttles throttles;
   const std::vector<std::string_view> hosts;
   const std::string event_hub_name;
   std::vector<std::unique_ptr<Partition>> partitions;
@@ -205,6 +207,7 @@ Random& Hub::random() const { return state_->parts.random; }
 size_t Hub::partition_count() const { return state_->partitions.size(); }
 const std::string& Hub::event_hub_name() const { return state_->event_hub_name; }
 WallTime Hub::created_at() const { return state_->created_at; }
+Throttles& Hub::throttles() const { return state_->throttles; }
 const PolicySet* Hub::policies() const { return state_->policies.load(std::memory_order_acquire); }
 
 Partition& Hub::partition_of(std::string_view device_id) const {

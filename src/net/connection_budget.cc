@@ -1,12 +1,12 @@
 #include "net/connection_budget.h"
 
-#include <arpa/inet.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/check.h"
+#include "net/socket_address.h"
 
 namespace linarite::net {
 namespace {
@@ -14,13 +14,6 @@ namespace {
 // Files of the store (RocksDB keeps up to 512 open), logs, listeners, loops, and outgoing
 // connections.
 constexpr size_t kReservedDescriptors = 768;
-
-// The address itself, or the first 64 bits of an IPv6 address: one host owns at least a /64.
-std::string address_key(const std::string& address) {
-  in6_addr v6{};
-  if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return address;
-  return std::string(reinterpret_cast<const char*>(v6.s6_addr), 8);
-}
 
 }  // namespace
 

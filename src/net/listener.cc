@@ -250,6 +250,10 @@ Listener::Acceptor::Next Listener::Acceptor::accept_one() {
         return Next::kMore;
     }
   }
+  if (shared_->options.admits && !shared_->options.admits(address_key(from.address()))) {
+    ++shared_->refused_by_address;
+    return Next::kMore;
+  }
   std::shared_ptr<void> place;
   switch (shared_->budget->take(from.address(), place)) {
     case ConnectionBudget::Verdict::kTaken:

@@ -222,6 +222,20 @@ TEST_F(ListenerTest, AnAddressOverItsBudgetIsTurnedAway) {
   EXPECT_EQ(echo(peers_[3], "hello"), "hello");
 }
 
+TEST_F(ListenerTest, AnAddressOverItsRateIsTurnedAwayBeforeItsHandshake) {
+  ListenerOptions how = options();
+  std::atomic<int> left = 1;
+  how.admits = [&left](std::string_view address) { return address == "127.0.0.1" && left-- > 0; };
+  listen(std::move(how));
+  open(peers_[0]);
+  connect(peers_[1]);
+  until([&] { return peers_[1].over(); });
+  EXPECT_FALSE(peers_[1].opened);
+  EXPECT_EQ(listener_->counts().refused_by_address, 1U);
+  EXPECT_EQ(listener_->counts().accepted, 1U);
+  EXPECT_EQ(echo(peers_[0], "hello"), "hello");
+}
+
 TEST_F(ListenerTest, RunningOutOfDescriptorsRestsInsteadOfSpinning) {
   listen(options(false));
   open(peers_[0], false);

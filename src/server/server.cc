@@ -156,6 +156,12 @@ Result<std::unique_ptr<net::Listener>> Server::listen(const std::string& name, u
   options.handshake_limit = config_.handshake_limit;
   options.stall_limit = config_.stall_limit;
   options.close_limit = config_.shutdown_limit;
+  // The admin port is for this machine, which nobody else may keep away from it.
+  if (name != "admin" && config_.hub.throttle.address_connects_per_second > 0) {
+    options.admits = [this](std::string_view address) {
+      return hub_->throttles().connect_from(address, system_clock_.now()) == Duration::zero();
+    };
+  }
   return net::Listener::open(*loops_, std::move(options), budget_, std::move(acceptor), log_);
 }
 

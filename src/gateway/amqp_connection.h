@@ -24,6 +24,9 @@ namespace linarite::gateway {
 // A connection with this many refused tokens in a row is closed.
 inline constexpr uint32_t kRefusedTokensMax = 10;
 
+// Links of a connection that has presented no token: pairs of $cbs and $management.
+inline constexpr size_t kLinksBeforeTokenMax = 8;
+
 // Owned by its stream. Used on the stream's loop only.
 class AmqpConnection final : public net::StreamHandler {
  public:

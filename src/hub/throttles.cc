@@ -102,8 +102,8 @@ Duration Throttles::telemetry(std::string_view device_id, uint64_t bytes, Instan
 Duration Throttles::refuse_credential(std::string_view address, Instant now) {
   const Duration owed = authentication_failures_.charge(address, 1, now);
   if (owed <= Duration::zero()) return owed;
-  const int64_t refusals_owed = (owed + authentication_failures_.time_of_one() - Duration(1)) /
-                                std::max(authentication_failures_.time_of_one(), Duration(1));
+  const Duration one = std::max(authentication_failures_.time_of_one(), Duration(1));
+  const int64_t refusals_owed = std::max<int64_t>((owed + one / 2) / one, 1);
   const Duration delay =
       kRefusalDelayMin * (int64_t{1} << std::min<int64_t>(refusals_owed - 1, 16));
   return noted(kAuthenticationFailures, std::min(delay, kRefusalDelayMax));

@@ -47,7 +47,20 @@ std::shared_ptr<ConnectionBudget> ConnectionBudget::create(ConnectionLimits limi
   return std::shared_ptr<ConnectionBudget>(new ConnectionBudget(limits));
 }
 
+bool ConnectionBudget::hold_unsent(size_t before, size_t now) {
+  if (limits_.unsent_bytes_max == 0) return true;
+  if (before == 0 && now > 0) ++unsent_holders_;
+  if (before > 0 && now == 0) --unsent_holders_;
+  const size_t all = unsent_bytes_ += now - before;  // Modulo 2^64, where it falls.
+  if (now <= before || all <= limits_.unsent_bytes_max) return true;
+  const size_t share = limits_.unsent_bytes_max / std::max<size_t>(unsent_holders_, 1);
+  if (now <= share) return true;
+  ++cut_;
+  return false;
+}
+
 bool ConnectionBudget::full() const {
+  if (limits_.unsent_bytes_max > 0 && unsent_bytes_ > limits_.unsent_bytes_max) return true;
   const std::lock_guard lock(mutex_);
   return taken_ >= limits_.total_max;
 }

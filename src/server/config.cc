@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "base/text.h"
@@ -99,6 +100,9 @@ Status check_limits(const Config& config) {
   if (config.handshakes_per_loop_max == 0) {
     return invalid("limits.handshakes_per_loop_max must be at least 1.");
   }
+  if (config.unsent_bytes_max != 0 && config.unsent_bytes_max < (1U << 20U)) {
+    return invalid("limits.unsent_bytes_max must be 0 or at least 1048576.");
+  }
   if (!within(config.handshake_limit, seconds(1), minutes(5))) {
     return invalid("limits.handshake_limit must be 1s to 5m.");
   }
@@ -178,63 +182,11 @@ std::string duration_text(Duration duration) {
   return "0s";
 }
 
-std::vector<Setting> settings_of(Config& c) {
+namespace {
+
+// The second half of them.
+std::vector<Setting> settings_of_traffic(Config& c) {
   return {
-      {"server.data_directory", &c.data_directory, "where everything is kept; empty: the default"},
-      {"server.in_memory", &c.in_memory, "keep nothing: the hub is empty after each start"},
-      {"server.hosts", &c.hosts, "names clients use, besides 127.0.0.1 and localhost"},
-      {"server.clock", &c.clock, "\"system\", or \"manual\" for tests (linarite clock advance)"},
-      {"server.loop_count", &c.loop_count, "threads for connections; 0: one for each processor"},
-      {"server.shutdown_limit", &c.shutdown_limit, "how long connections may take to say goodbye"},
-      {"listen.addresses", &c.addresses, "numeric addresses of the device and service ports"},
-      {"listen.mqtt_port", &c.mqtt_port, "0: a free one"},
-      {"listen.amqp_port", &c.amqp_port, "0: a free one"},
-      {"listen.plain_amqp_port", &c.plain_amqp_port,
-       "AMQP without TLS for UseDevelopmentEmulator=true, on loopback only; 0: none"},
-      {"listen.https_port", &c.https_port, "0: a free one"},
-      {"listen.admin_port", &c.admin_port, "on 127.0.0.1, plain HTTP; 0: a free one"},
-      {"listen.allow_dev_ca_on_public_address", &c.allow_dev_ca_on_public_address,
-       "listen on other than loopback addresses with the development CA"},
-      {"tls.certificate_files", &c.certificate_files,
-       "PEM, each with its chain; empty: development CA"},
-      {"tls.key_files", &c.key_files, "PEM, in the order of certificate_files"},
-      {"tls.allow_cbc", &c.allow_cbc, "ECDHE-RSA with AES-CBC and SHA-2, for devices without GCM"},
-      {"limits.connections_max", &c.connections_max, "0: as many as the open-files limit allows"},
-      {"limits.connections_per_address_max", &c.connections_per_address_max, "0: no limit"},
-      {"limits.handshakes_per_loop_max", &c.handshakes_per_loop_max,
-       "TLS handshakes under way; one more ends the oldest"},
-      {"limits.handshake_limit", &c.handshake_limit, "time for a TLS handshake"},
-      {"limits.stall_limit", &c.stall_limit,
-       "time for a peer to take something of what waits for it"},
-      {"store.partition_count", &c.partition_count, "fixed when the store is made"},
-      {"store.memtable_bytes", &c.memtable_bytes,
-       "more is faster, and replays longer after a crash"},
-      {"store.accept_loss", &c.accept_loss, "open a store that has lost acknowledged data"},
-      {"hub.device_count_max", &c.hub.device_count_max, "identities"},
-      {"hub.message_cache_bytes", &c.hub.message_cache_bytes,
-       "message bodies in memory, per partition"},
-      {"hub.commit_backlog_bytes_max", &c.hub.commit_backlog_bytes_max,
-       "what may wait for the disk, per partition"},
-      {"hub.event_retention", &c.hub.events.retention, "how long events are kept"},
-      {"hub.event_log_bytes_max", &c.hub.events.log_bytes_max, "events kept, per partition"},
-      {"hub.event_cache_bytes", &c.hub.events.tail_cache_bytes,
-       "last events in memory, per partition"},
-      {"hub.consumer_groups", &c.hub.events.consumer_groups,
-       "consumer groups of the events besides $Default"},
-      {"c2d.queue_depth_max", &c.hub.c2d.queue_depth_max, "waiting messages of one device"},
-      {"c2d.queue_bytes_max", &c.hub.c2d.queue_bytes_max,
-       "bytes of waiting messages of one device"},
-      {"c2d.default_ttl", &c.hub.c2d.default_ttl, "life of a message without an expiry"},
-      {"c2d.ttl_max", &c.hub.c2d.ttl_max, "longest expiry a sender may ask for"},
-      {"c2d.lock_duration", &c.hub.c2d.lock_duration, "lock of a message received over HTTPS"},
-      {"c2d.delivery_count_max", &c.hub.c2d.delivery_count_max, "then it is dead-lettered"},
-      {"c2d.strict_subscription_time", &c.hub.c2d.strict_subscription_time,
-       "dead-letter what was sent before a device's first subscription"},
-      {"feedback.ttl", &c.hub.feedback.ttl, "life of a feedback record"},
-      {"feedback.lock_duration", &c.hub.feedback.lock_duration, "lock of a received batch"},
-      {"feedback.delivery_count_max", &c.hub.feedback.delivery_count_max, "then it is dropped"},
-      {"feedback.batched", &c.hub.feedback.batched,
-       "collect 64 records or 15 s, as the original does"},
       {"throttle.address_connects_per_second", &c.hub.throttle.address_connects_per_second,
        "connections of one address; more are closed; 0: no limit, as for all of these"},
       {"throttle.authentication_failures_per_minute",
@@ -265,6 +217,74 @@ std::vector<Setting> settings_of(Config& c) {
       {"log.level", &c.log_level, "\"debug\", \"info\", \"warning\" or \"error\""},
       {"log.format", &c.log_format, "\"logfmt\" or \"json\""},
   };
+}
+
+}  // namespace
+
+std::vector<Setting> settings_of(Config& c) {
+  std::vector<Setting> all = {
+      {"server.data_directory", &c.data_directory, "where everything is kept; empty: the default"},
+      {"server.in_memory", &c.in_memory, "keep nothing: the hub is empty after each start"},
+      {"server.hosts", &c.hosts, "names clients use, besides 127.0.0.1 and localhost"},
+      {"server.clock", &c.clock, "\"system\", or \"manual\" for tests (linarite clock advance)"},
+      {"server.loop_count", &c.loop_count, "threads for connections; 0: one for each processor"},
+      {"server.shutdown_limit", &c.shutdown_limit, "how long connections may take to say goodbye"},
+      {"listen.addresses", &c.addresses, "numeric addresses of the device and service ports"},
+      {"listen.mqtt_port", &c.mqtt_port, "0: a free one"},
+      {"listen.amqp_port", &c.amqp_port, "0: a free one"},
+      {"listen.plain_amqp_port", &c.plain_amqp_port,
+       "AMQP without TLS for UseDevelopmentEmulator=true, on loopback only; 0: none"},
+      {"listen.https_port", &c.https_port, "0: a free one"},
+      {"listen.admin_port", &c.admin_port, "on 127.0.0.1, plain HTTP; 0: a free one"},
+      {"listen.allow_dev_ca_on_public_address", &c.allow_dev_ca_on_public_address,
+       "listen on other than loopback addresses with the development CA"},
+      {"tls.certificate_files", &c.certificate_files,
+       "PEM, each with its chain; empty: development CA"},
+      {"tls.key_files", &c.key_files, "PEM, in the order of certificate_files"},
+      {"tls.allow_cbc", &c.allow_cbc, "ECDHE-RSA with AES-CBC and SHA-2, for devices without GCM"},
+      {"limits.connections_max", &c.connections_max, "0: as many as the open-files limit allows"},
+      {"limits.connections_per_address_max", &c.connections_per_address_max, "0: no limit"},
+      {"limits.handshakes_per_loop_max", &c.handshakes_per_loop_max,
+       "TLS handshakes under way; one more ends the oldest"},
+      {"limits.unsent_bytes_max", &c.unsent_bytes_max,
+       "what all peers together may leave unread; 0: no limit"},
+      {"limits.handshake_limit", &c.handshake_limit, "time for a TLS handshake"},
+      {"limits.stall_limit", &c.stall_limit,
+       "time for a peer to take something of what waits for it"},
+      {"store.partition_count", &c.partition_count, "fixed when the store is made"},
+      {"store.memtable_bytes", &c.memtable_bytes,
+       "more is faster, and replays longer after a crash"},
+      {"store.accept_loss", &c.accept_loss, "open a store that has lost acknowledged data"},
+      {"hub.device_count_max", &c.hub.device_count_max, "identities"},
+      {"hub.queued_messages_max", &c.hub.queued_messages_max,
+       "waiting messages of all devices together"},
+      {"hub.message_cache_bytes", &c.hub.message_cache_bytes,
+       "message bodies in memory, per partition"},
+      {"hub.commit_backlog_bytes_max", &c.hub.commit_backlog_bytes_max,
+       "what may wait for the disk, per partition"},
+      {"hub.event_retention", &c.hub.events.retention, "how long events are kept"},
+      {"hub.event_log_bytes_max", &c.hub.events.log_bytes_max, "events kept, per partition"},
+      {"hub.event_cache_bytes", &c.hub.events.tail_cache_bytes,
+       "last events in memory, per partition"},
+      {"hub.consumer_groups", &c.hub.events.consumer_groups,
+       "consumer groups of the events besides $Default"},
+      {"c2d.queue_depth_max", &c.hub.c2d.queue_depth_max, "waiting messages of one device"},
+      {"c2d.queue_bytes_max", &c.hub.c2d.queue_bytes_max,
+       "bytes of waiting messages of one device"},
+      {"c2d.default_ttl", &c.hub.c2d.default_ttl, "life of a message without an expiry"},
+      {"c2d.ttl_max", &c.hub.c2d.ttl_max, "longest expiry a sender may ask for"},
+      {"c2d.lock_duration", &c.hub.c2d.lock_duration, "lock of a message received over HTTPS"},
+      {"c2d.delivery_count_max", &c.hub.c2d.delivery_count_max, "then it is dead-lettered"},
+      {"c2d.strict_subscription_time", &c.hub.c2d.strict_subscription_time,
+       "dead-letter what was sent before a device's first subscription"},
+      {"feedback.ttl", &c.hub.feedback.ttl, "life of a feedback record"},
+      {"feedback.lock_duration", &c.hub.feedback.lock_duration, "lock of a received batch"},
+      {"feedback.delivery_count_max", &c.hub.feedback.delivery_count_max, "then it is dropped"},
+      {"feedback.batched", &c.hub.feedback.batched,
+       "collect 64 records or 15 s, as the original does"},
+  };
+  std::ranges::move(settings_of_traffic(c), std::back_inserter(all));
+  return all;
 }
 
 }  // namespace linarite::server

@@ -169,8 +169,9 @@ Result<std::unique_ptr<net::Listener>> Server::listen(const std::string& name, u
 Status Server::open_listeners() {
   const size_t most = net::descriptors_for_connections(net::raise_descriptor_limit());
   const size_t wanted = config_.connections_max == 0 ? most : config_.connections_max;
-  budget_ =
-      net::ConnectionBudget::create({std::min(most, wanted), config_.connections_per_address_max});
+  budget_ = net::ConnectionBudget::create({.total_max = std::min(most, wanted),
+                                           .per_address_max = config_.connections_per_address_max,
+                                           .unsent_bytes_max = config_.unsent_bytes_max});
   struct Service {
     const char* name;
     uint16_t port;
@@ -274,6 +275,8 @@ std::string Server::health_json() const {
       {"clock", config_.clock},
       {"uptimeSeconds", std::chrono::duration_cast<std::chrono::seconds>(up).count()},
       {"connections", budget_->taken()},
+      {"unsentBytes", budget_->unsent_bytes()},
+      {"cutForUnsentBytes", budget_->cut_for_unsent()},
       {"store",
        {{"kind", config_.in_memory ? "memory" : "embedded"},
         {"partitions", store_->partition_count()},

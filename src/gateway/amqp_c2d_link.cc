@@ -10,11 +10,18 @@
 
 namespace linarite::gateway {
 
-void AmqpC2dLink::on_attached() { peer_.engine.grant_credit(id_, kC2dCredit); }
+void AmqpC2dLink::on_attached() {
+  const AmqpRight right = needed_right();
+  policy_ = peer_.claims.policy_for(right.action, right.resource);
+  peer_.engine.grant_credit(id_, kC2dCredit);
+}
 
 void AmqpC2dLink::on_message(const amqp::MessageReceived& received) {
   const Pending pending{received.delivery_id, received.settled};
   ++pending_;
+  if (peer_.hub.throttles().send(policy_, peer_.loop.clock().now()) > Duration::zero()) {
+    return answer(pending, fail(ErrorCode::kThrottlingException, "too many messages"));
+  }
   wire::AddressedIdentity target;
   auto message = read(received, target);
   if (!message) return answer(pending, std::unexpected(message.error()));

@@ -36,6 +36,7 @@ class AmqpC2dLink final : public AmqpLink {
   void answer(Pending pending, const Status& status);
   void top_up();
 
+  std::string policy_;  // Whose allowance the messages take.
   uint32_t pending_ = 0;
 };
 

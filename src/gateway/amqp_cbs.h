@@ -29,6 +29,9 @@ class AmqpCbsRequestLink final : public AmqpLink {
   }
   ~AmqpCbsRequestLink() override { cbs_.replies().remove_request_link(id_); }
 
+  void shape(amqp::Connection::Acceptance& acceptance) const override {
+    acceptance.max_message_size = kRequestSizeMax;
+  }
   void on_attached() override { cbs_.replies().open(id_); }
   void on_message(const amqp::MessageReceived& message) override { cbs_.handle(id_, message); }
 

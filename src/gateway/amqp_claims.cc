@@ -82,6 +82,13 @@ Status AmqpClaims::allow(hub::Action action, const hub::Resource& resource) cons
   return refusal;
 }
 
+std::string AmqpClaims::policy_for(hub::Action action, const hub::Resource& resource) const {
+  for (const auto& [name, principal] : principals_) {
+    if (hub_.allow(principal, action, resource)) return principal.name;
+  }
+  return {};
+}
+
 void AmqpClaims::drop_ended() {
   // Only an ended token is refused as such, whatever it is asked for.
   std::erase_if(principals_, [this](const auto& entry) {

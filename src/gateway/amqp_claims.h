@@ -31,6 +31,9 @@ class AmqpClaims {
   // Whether one of the tokens allows it; the most telling refusal if none does.
   Status allow(hub::Action action, const hub::Resource& resource) const;
 
+  // The policy of a token that allows it; empty if none does.
+  std::string policy_for(hub::Action action, const hub::Resource& resource) const;
+
   // Forgets tokens that have expired or whose policy's key was renewed.
   void drop_ended();
   // When the next token expires.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/amqp_error.h"
+#include "net/socket_address.h"
 
 namespace linarite::gateway {
 namespace {
@@ -50,6 +51,7 @@ AmqpConnection::AmqpConnection(const Context& context, net::Stream& stream)
 
 AmqpConnection::~AmqpConnection() {
   loop().cancel(timer_);
+  loop().cancel(hold_timer_);
   remove_links();
   context_.metrics.connections.Decrement();
 }
@@ -62,7 +64,7 @@ void AmqpConnection::on_bytes(ByteView bytes) {
 }
 
 void AmqpConnection::on_writable() {
-  if (std::exchange(paused_, false)) stream_.resume_reading();
+  if (std::exchange(paused_, false) && hold_timer_ == 0) stream_.resume_reading();
   tell_room();
 }
 
@@ -83,6 +85,7 @@ void AmqpConnection::tell_room() {
 
 void AmqpConnection::on_closed(net::CloseReason /*reason*/) {
   ended_ = true;
+  loop().cancel(std::exchange(hold_timer_, 0));
   remove_links();
 }
 
@@ -107,8 +110,24 @@ void AmqpConnection::token_judged(const Status& status) {
   (status ? context_.metrics.tokens_accepted : context_.metrics.tokens_refused).Increment();
   refused_tokens_ = status ? 0 : refused_tokens_ + 1;
   if (status) claims_changed_ = true;
+  if (!status) {
+    hold_back(context_.hub.throttles().refuse_credential(net::address_key(stream_.peer().address),
+                                                         now()));
+  }
   if (refused_tokens_ < kRefusedTokensMax || closing_) return;
   close({ErrorCode::kIotHubUnauthorizedAccess, "too many refused tokens"});
+}
+
+// An address with many refusals waits for each further one: the answer, and all else that this
+// connection would hear.
+void AmqpConnection::hold_back(Duration wait) {
+  if (wait == Duration::zero() || ended_ || hold_timer_ != 0) return;
+  stream_.pause_reading();
+  hold_timer_ = loop().run_after(wait, [this] {
+    hold_timer_ = 0;
+    if (!paused_) stream_.resume_reading();
+    flush();
+  });
 }
 
 void AmqpConnection::on(const amqp::SaslReceived& event) {
@@ -204,7 +223,7 @@ void AmqpConnection::flush_soon() {
 }
 
 void AmqpConnection::flush() {
-  if (ended_) return;
+  if (ended_ || hold_timer_ != 0) return;
   if (const ByteView output = engine_.output(); !output.empty()) {
     stream_.send(output);
     engine_.clear_output();

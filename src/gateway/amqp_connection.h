@@ -24,6 +24,9 @@ namespace linarite::gateway {
 // A connection with this many refused tokens in a row is closed.
 inline constexpr uint32_t kRefusedTokensMax = 10;
 
+// Links of a connection that has presented no token: pairs of $cbs and $management.
+inline constexpr size_t kLinksBeforeTokenMax = 8;
+
 // Owned by its stream. Used on the stream's loop only.
 class AmqpConnection final : public net::StreamHandler {
  public:
@@ -90,6 +93,7 @@ class AmqpConnection final : public net::StreamHandler {
   void arm_timer();
   void on_timer();
   void token_judged(const Status& status);
+  void hold_back(Duration wait);
 
   Loop& loop() const { return stream_.loop(); }
   Instant now() const { return loop().clock().now(); }
@@ -112,6 +116,7 @@ class AmqpConnection final : public net::StreamHandler {
   bool closing_ = false;  // Our close is on its way; only the engine's deadline counts any more.
   bool flush_due_ = false;
   bool paused_ = false;
+  TimerId hold_timer_ = 0;    // Nothing is read and nothing sent until it comes.
   bool room_wanted_ = false;  // A link waits for on_writable().
   bool ended_ = false;        // The stream was told to close.
   TimerId timer_ = 0;

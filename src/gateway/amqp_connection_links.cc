@@ -74,6 +74,9 @@ Result<std::unique_ptr<AmqpLink>> AmqpConnection::make_link(const amqp::LinkRequ
   if (attach.target && attach.target->coordinator) {
     return fail(ErrorCode::kNotImplemented, "there are no transactions");
   }
+  if (claims_.empty() && links_.size() >= kLinksBeforeTokenMax) {
+    return fail(ErrorCode::kIotHubUnauthorizedAccess, "too many links before a token was put");
+  }
   const bool peer_sends = attach.role == amqp::Role::kSender;
   const wire::Address address = wire::classify_address(address_of(attach).value_or(""));
   if (address.kind == wire::AddressKind::kCbs) return make_cbs_link(request);

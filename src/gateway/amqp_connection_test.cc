@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/amqp_claims.h"
+#include "gateway/amqp_connection.h"
 #include "gateway/amqp_fixture.h"
 
 namespace linarite::gateway {
@@ -89,6 +90,25 @@ TEST_F(AmqpLogin, WithoutATokenOnlyCbsMayBeAttached) {
                               "closed by peer amqp:unauthorized-access", "stream closed"));
     }
   }
+}
+
+// reliability.md 3.1: memory that costs no credential.
+TEST_F(AmqpLogin, WithoutATokenRequestsAreSmallAndLinksAreFew) {
+  const auto peer = open();
+  const Cbs cbs = attach_cbs(*peer);
+  Bytes bytes;
+  amqp::write_message(put_token_message(std::string(kRequestSizeMax, 'x')), bytes);
+  EXPECT_FALSE(peer->client->send(cbs.requests, "t", bytes)) << "the link says how much it takes";
+  for (size_t i = 2; i < kLinksBeforeTokenMax; ++i) attach(*peer, Role::kSender, "$cbs");
+  EXPECT_FALSE(peer->stream.closed);
+  attach(*peer, Role::kSender, "$cbs");
+  EXPECT_TRUE(peer->stream.closed);
+}
+
+TEST_F(AmqpLogin, ManyLinksFitOnceATokenWasPut) {
+  const auto peer = logged_in();
+  for (size_t i = 0; i < 4 * kLinksBeforeTokenMax; ++i) attach_sender(*peer);
+  EXPECT_FALSE(peer->stream.closed);
 }
 
 TEST_F(AmqpLogin, ConnectionWithoutATokenIsClosedAfterAMinute) {

@@ -51,6 +51,9 @@ class AmqpManagementRequestLink final : public AmqpLink {
   ~AmqpManagementRequestLink() override { management_.replies().remove_request_link(id_); }
 
   std::optional<AmqpRight> right() const override { return management_right(peer_.hub); }
+  void shape(amqp::Connection::Acceptance& acceptance) const override {
+    acceptance.max_message_size = kRequestSizeMax;
+  }
   void on_attached() override { management_.replies().open(id_); }
   void on_message(const amqp::MessageReceived& message) override {
     management_.handle(id_, message);

@@ -14,6 +14,9 @@
 namespace linarite::gateway {
 
 inline constexpr uint32_t kRequestCredit = 100;
+// Of one request. A token and its name are less than half of it, and who sends them is not yet
+// known.
+inline constexpr uint64_t kRequestSizeMax = uint64_t{16} << 10U;
 
 // What identifies a request until it is answered.
 struct AmqpRequest {

@@ -21,6 +21,7 @@ HttpConnection::HttpConnection(net::Stream& stream, std::unique_ptr<HttpService>
 // After an upgrade the stream may have moved to another loop; the timer is gone by then.
 HttpConnection::~HttpConnection() {
   if (timer_ != 0) loop_.cancel(timer_);
+  if (hold_timer_ != 0) loop_.cancel(hold_timer_);
 }
 
 void HttpConnection::on_bytes(ByteView bytes) {
@@ -30,18 +31,31 @@ void HttpConnection::on_bytes(ByteView bytes) {
   apply(std::move(events));
 }
 
+void HttpConnection::hold_back(http::ServerEvents events, Duration delay) {
+  stream_.pause_reading();
+  paused_ = true;
+  hold_timer_ = loop_.run_after(delay, [this, events = std::move(events)]() mutable {
+    hold_timer_ = 0;
+    apply(std::move(events));
+  });
+}
+
 void HttpConnection::on_writable() {
   if (socket_) return socket_->on_writable();
-  set_flow();
+  if (hold_timer_ == 0) set_flow();
 }
 
 void HttpConnection::on_closed(net::CloseReason reason) {
   closed_ = true;
+  if (hold_timer_ != 0) loop_.cancel(std::exchange(hold_timer_, 0));
   if (socket_) socket_->on_closed(reason);
 }
 
 void HttpConnection::apply(http::ServerEvents events) {
   while (!closed_) {
+    if (const Duration delay = service_->take_delay(); delay > Duration::zero()) {
+      return hold_back(std::move(events), delay);
+    }
     if (!events.output.empty()) stream_.send(events.output);
     if (events.close) {
       closed_ = true;
@@ -119,6 +133,7 @@ void HttpConnection::on_timer() {
   timer_ = 0;
   timer_due_.reset();
   if (closed_) return;
+  if (hold_timer_ != 0) return;  // apply() sets it again.
   http::ServerEvents events;
   engine_.tick(loop_.clock().now(), events);
   apply(std::move(events));

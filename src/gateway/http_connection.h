@@ -39,6 +39,8 @@ class HttpService {
   virtual std::optional<HttpUpgrade> upgrade(const http::Request& /*request*/) {
     return std::nullopt;
   }
+  // How long what was answered last is to be held back; zero from the next call on.
+  virtual Duration take_delay() { return Duration::zero(); }
   // The answer to what the engine refuses by itself.
   virtual http::Response refuse(int status, std::string_view reason) = 0;
 };
@@ -55,6 +57,7 @@ class HttpConnection final : public net::StreamHandler {
  private:
   // Sends what the engine gave and serves the request in it, then the next one, until one waits.
   void apply(http::ServerEvents events);
+  void hold_back(http::ServerEvents events, Duration delay);
   void take_up(HttpUpgrade upgrade);
   void answer(http::Response response);
   void set_flow();
@@ -71,6 +74,7 @@ class HttpConnection final : public net::StreamHandler {
   bool serving_ = false;
   std::optional<http::Response> prompt_answer_;
   bool paused_ = false;
+  TimerId hold_timer_ = 0;  // Until then an answer waits, and nothing else happens.
   bool closed_ = false;
   TimerId timer_ = 0;
   std::optional<Instant> timer_due_;

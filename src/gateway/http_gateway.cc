@@ -14,6 +14,7 @@
 #include "gateway/http_routes.h"
 #include "http/http_date.h"
 #include "http/websocket_handshake.h"
+#include "net/socket_address.h"
 #include "wire/device_id.h"
 #include "wire/error_body.h"
 #include "wire/error_table.h"
@@ -71,13 +72,14 @@ bool has_escaped_slash(std::string_view target) {
 class RestService final : public HttpService {
  public:
   RestService(const HttpGateway::Parts& parts, prometheus::Family<prometheus::Counter>& requests,
-              prometheus::Gauge& connections, Loop& loop)
+              prometheus::Gauge& connections, net::Stream& stream)
       : hub_(parts.hub),
         log_(parts.log),
         websockets_(parts.websockets),
         requests_(requests),
         connections_(connections),
-        loop_(loop) {
+        loop_(stream.loop()),
+        address_(net::address_key(stream.peer().address)) {
     connections_.Increment();
   }
   ~RestService() override { connections_.Decrement(); }
@@ -91,6 +93,7 @@ class RestService final : public HttpService {
 
   void serve(http::Request request, HttpAnswer answer) override;
   std::optional<HttpUpgrade> upgrade(const http::Request& request) override;
+  Duration take_delay() override { return std::exchange(delay_, Duration::zero()); }
 
   http::Response refuse(int status, std::string_view reason) override {
     ErrorCode code = ErrorCode::kGenericBadRequest;
@@ -103,6 +106,9 @@ class RestService final : public HttpService {
  private:
   Status judge(const http::Request& head);
   Status route(const http::Request& head);
+  Status admit_caller(const http::Request& head);
+  Status throttle(const hub::Principal& principal);
+  Error refuse_credential(Error error);
   http::Response refused(const Error& error) { return finished(error_response(error)); }
   http::Response error_response(const Error& error);
   http::Response finished(http::Response response);
@@ -113,25 +119,21 @@ class RestService final : public HttpService {
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Gauge& connections_;
   Loop& loop_;
+  const std::string address_;  // By which the peer is counted.
+  Duration delay_{};           // Of the answer at hand.
   // Of the request under way.
   const HttpRoute* route_ = nullptr;
   http::Target target_;
   std::string id_;
-  std::string allow_;  // Goes into Allow of a 405.
+  std::string allow_;       // Goes into Allow of a 405.
+  Duration retry_after_{};  // Goes into Retry-After of a 429.
   std::shared_ptr<RestService*> self_ = std::make_shared<RestService*>(this);
 };
 
 Status RestService::judge(const http::Request& head) {
   if (auto status = route(head); !status) return status;
   if (route_->websocket) return {};  // Who it is shows in the protocol inside.
-  const auto token = head.headers.find("Authorization");
-  if (!token || head.headers.count("Authorization") > 1) {
-    return fail(ErrorCode::kIotHubUnauthorizedAccess);
-  }
-  auto principal = hub_.authenticate_policy(*token);
-  if (!principal) return std::unexpected(principal.error());
-  if (auto status = hub_.allow(*principal, route_->action, {target_.segments}); !status)
-    return status;
+  if (auto status = admit_caller(head); !status) return status;
 
   const auto version = target_.parameter("api-version");
   if (!version || !is_api_version(*version)) return fail(ErrorCode::kInvalidProtocolVersion);
@@ -140,6 +142,42 @@ Status RestService::judge(const http::Request& head) {
     return fail(ErrorCode::kArgumentInvalid, "the device id is not valid");
   }
   return {};
+}
+
+Status RestService::admit_caller(const http::Request& head) {
+  const auto token = head.headers.find("Authorization");
+  if (!token || head.headers.count("Authorization") > 1) {
+    return std::unexpected(refuse_credential({ErrorCode::kIotHubUnauthorizedAccess, {}}));
+  }
+  auto principal = hub_.authenticate_policy(*token);
+  if (!principal) return std::unexpected(refuse_credential(std::move(principal.error())));
+  if (auto status = hub_.allow(*principal, route_->action, {target_.segments}); !status)
+    return status;
+  return throttle(*principal);
+}
+
+Error RestService::refuse_credential(Error error) {
+  delay_ = hub_.throttles().refuse_credential(address_, loop_.clock().now());
+  return error;
+}
+
+Status RestService::throttle(const hub::Principal& principal) {
+  const Instant now = loop_.clock().now();
+  switch (route_->action) {
+    case hub::Action::kReadIdentity:
+    case hub::Action::kWriteIdentity:
+    case hub::Action::kReadDeviceStatistics:
+    case hub::Action::kReadServiceStatistics:
+      retry_after_ = hub_.throttles().call_registry(principal.name, now);
+      break;
+    case hub::Action::kSendMessage:
+      retry_after_ = hub_.throttles().send(principal.name, now);
+      break;
+    default:
+      return {};
+  }
+  if (retry_after_ == Duration::zero()) return {};
+  return fail(ErrorCode::kThrottlingException, "too many calls of this policy, or of this hub");
 }
 
 Status RestService::route(const http::Request& head) {
@@ -204,6 +242,10 @@ http::Response RestService::error_response(const Error& error) {
   response.headers.add("Content-Type", kJsonType);
   response.body = wire::error_body(error, tracking_id);
   if (error.code == ErrorCode::kGenericMethodNotAllowed) response.headers.add("Allow", allow_);
+  if (error.code == ErrorCode::kThrottlingException) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry_after_);
+    response.headers.add("Retry-After", std::to_string(seconds.count()));
+  }
   log_.write(row.http_status >= 500 ? LogLevel::kWarning : LogLevel::kInfo, "request refused",
              {{"protocol", "http"},
               {"operation", std::string(route_ ? route_->name : "unknown")},
@@ -241,8 +283,8 @@ HttpGateway::~HttpGateway() = default;
 
 std::unique_ptr<net::StreamHandler> HttpGateway::accept(net::Stream& stream) {
   return std::make_unique<HttpConnection>(
-      stream, std::make_unique<RestService>(state_->parts, state_->requests, state_->connections,
-                                            stream.loop()));
+      stream,
+      std::make_unique<RestService>(state_->parts, state_->requests, state_->connections, stream));
 }
 
 }  // namespace linarite::gateway

@@ -212,7 +212,7 @@ TEST_F(MqttConnectTest, AFailedConnectDoesNotDisturb) {
 
 TEST_F(MqttConnectTest, ManyTakeoversLeaveOneConnection) {
   std::vector<std::unique_ptr<Device>> devices;
-  for (int i = 0; i < 200; ++i) devices.push_back(connected());
+  for (int i = 0; i < 1'000; ++i) devices.push_back(connected());
   for (size_t i = 0; i + 1 < devices.size(); ++i) EXPECT_TRUE(devices[i]->stream.closed);
   EXPECT_FALSE(devices.back()->stream.closed);
   EXPECT_EQ(metric("linarite_mqtt_connections"), 1);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/mutation.h"
+#include "net/socket_address.h"
 #include "wire/error_body.h"
 #include "wire/error_table.h"
 
@@ -204,6 +205,9 @@ void MqttConnection::log_in() {
   const std::string password = std::exchange(password_, {});
   const auto principal = partition.authenticate_device(identity_.device_id, password);
   if (!principal) return refuse(principal.error());
+  if (context_.hub.throttles().connect_device(identity_.device_id, now()) > Duration::zero()) {
+    return refuse({ErrorCode::kThrottlingException, "too many connections"});
+  }
   token_end_ = principal->token.expiry +
                std::chrono::duration_cast<std::chrono::milliseconds>(context_.options.token_grace);
 
@@ -254,7 +258,24 @@ void MqttConnection::go_online(bool session_present) {
   on_bytes({});
 }
 
-void MqttConnection::refuse(const Error& error) { refuse(return_code(error.code), error); }
+void MqttConnection::refuse(const Error& error) {
+  const ConnectReturnCode code = return_code(error.code);
+  if (code != ConnectReturnCode::kNotAuthorized) return refuse(code, error);
+  const Duration wait =
+      context_.hub.throttles().refuse_credential(net::address_key(stream_.peer().address), now());
+  if (wait == Duration::zero()) return refuse(code, error);
+  hold_back(wait, code, error);
+}
+
+// An address with many refusals waits for each further one. It costs us no more than a device that
+// takes its time to say CONNECT.
+void MqttConnection::hold_back(Duration wait, ConnectReturnCode code, Error error) {
+  stream_.pause_reading();
+  throttle_timer_ = loop().run_after(wait, [this, code, error = std::move(error)] {
+    throttle_timer_ = 0;
+    refuse(code, error);
+  });
+}
 
 void MqttConnection::refuse(ConnectReturnCode code, const Error& error) {
   engine_.refuse(code);

@@ -105,6 +105,7 @@ class MqttConnection final : public net::StreamHandler,
   void go_online(bool session_present);
   void refuse(const Error& error);
   void refuse(mqtt::ConnectReturnCode code, const Error& error);
+  void hold_back(Duration wait, mqtt::ConnectReturnCode code, Error error);
 
   // Telemetry.
   void take_telemetry(const mqtt::Publish& publish, std::string_view bag);
@@ -116,11 +117,13 @@ class MqttConnection final : public net::StreamHandler,
   std::optional<uint64_t> receive(const mqtt::Publish& publish);
   void puback(std::optional<uint64_t> number);
 
+  // The device is not read for so long, or for longer if it already is.
+  void throttle(Duration duration);
+
   // Faults on demand: mqtt_connection_faults.cc.
   void take_fault(const mqtt::Publish& publish, const wire::PropertyBag& bag);
   void start_faults();
   void run_fault(uint64_t id);
-  void throttle(Duration duration);
   void drop_faults();
 
   // Requests.
@@ -195,6 +198,7 @@ class MqttConnection final : public net::StreamHandler,
   std::vector<PendingFault> faults_;
   uint64_t last_fault_ = 0;
   TimerId throttle_timer_ = 0;
+  Instant throttled_until_{};
 
   std::vector<Answer> saving_;   // Wait for the commit that is under way,
   std::vector<Answer> waiting_;  // and for the one after it.

@@ -63,16 +63,6 @@ void MqttConnection::run_fault(uint64_t id) {
   }
 }
 
-// device-protocol 1.16: over MQTT throttling is back-pressure, and there is no status for it.
-void MqttConnection::throttle(Duration duration) {
-  loop().cancel(throttle_timer_);
-  throttle_timer_ = loop().run_after(duration, [this] {
-    throttle_timer_ = 0;
-    read_again();
-  });
-  stream_.pause_reading();
-}
-
 void MqttConnection::drop_faults() {
   for (const PendingFault& pending : faults_) loop().cancel(pending.timer);
   faults_.clear();

@@ -24,6 +24,8 @@ void MqttConnection::take_telemetry(const mqtt::Publish& publish, std::string_vi
        .retain = publish.retain},
       guarded([this, size, number](const Status& status) { event_done(size, number, status); }));
   if (!taken) return end(MqttEnd::kProtocolError, taken.error());
+  const Duration wait = context_.hub.throttles().telemetry(identity_.device_id, size, now());
+  if (wait > Duration::zero()) throttle(wait);
   if (ended_ || flooded_ || !telemetry_waits()) return;
   flooded_ = true;
   stream_.pause_reading();
@@ -62,6 +64,19 @@ bool MqttConnection::telemetry_waits() const {
          partition_->events().crowded();
 }
 
+// device-protocol 1.16: over MQTT throttling is back-pressure, and there is no status for it.
+void MqttConnection::throttle(Duration duration) {
+  const Instant until = now() + duration;
+  if (ended_ || (throttle_timer_ != 0 && until <= throttled_until_)) return;
+  loop().cancel(throttle_timer_);
+  throttled_until_ = until;
+  throttle_timer_ = loop().run_at(until, [this] {
+    throttle_timer_ = 0;
+    read_again();
+  });
+  stream_.pause_reading();
+}
+
 // device-protocol 1.8: when the connection ends without DISCONNECT the will is a message of the
 // device like any other. One of a device that is no longer allowed to speak is not sent.
 void MqttConnection::send_will(const Error& why) {
@@ -70,6 +85,9 @@ void MqttConnection::send_will(const Error& why) {
       why.code == ErrorCode::kDeviceNotFound) {
     return;
   }
+  // Counted as well, so that ending connections is no way around the limit.
+  context_.hub.throttles().telemetry(identity_.device_id, will->topic.size() + will->body.size(),
+                                     now());
   auto bag = wire::parse_property_bag(wire::classify_publish(identity_, will->topic).bag);
   Status taken = bag ? Status{} : std::unexpected(bag.error());
   if (taken) {

@@ -85,6 +85,41 @@ TEST_F(MqttTelemetryTest, IsAnEventAndAcknowledged) {
   EXPECT_EQ(metric("linarite_mqtt_telemetry_total"), 3);
 }
 
+// A PUBLISH with QoS 1 as it stands on the wire.
+Bytes publish_packet(char first_byte, const std::string& topic, char packet_id,
+                     const std::string& body) {
+  Bytes packet = {first_byte, static_cast<char>(2 + topic.size() + 2 + body.size()), 0,
+                  static_cast<char>(topic.size())};
+  return packet + topic + '\0' + packet_id + body;
+}
+constexpr char kPublish = '\x32';
+constexpr char kPublishWithDup = '\x3A';
+
+// DUP is the sender's word: it neither hides a message nor makes two one.
+TEST_F(MqttTelemetryTest, ADupThatLiesIsAMessageLikeAnyOther) {
+  auto device = connected();
+  for (int i = 0; i < 2; ++i) {
+    device->handler->on_bytes(publish_packet(kPublishWithDup, kEvents, 7, "one"));
+    run();
+    EXPECT_EQ(std::exchange(device->stream.sent, {}), Bytes("\x40\2\0\7", 4));
+  }
+  EXPECT_EQ(bodies(), "one one ");
+}
+
+TEST_F(MqttTelemetryTest, APacketIdThatIsStillInUseIsAcknowledgedAsOftenAsItCame) {
+  auto device = connected();
+  store_.hold_commits(true);
+  device->handler->on_bytes(publish_packet(kPublish, kEvents, 7, "one"));
+  device->handler->on_bytes(publish_packet(kPublish, kEvents, 7, "two"));
+  run();
+  EXPECT_EQ(device->stream.sent, "");
+  store_.hold_commits(false);
+  store_.flush();
+  run();
+  EXPECT_EQ(std::exchange(device->stream.sent, {}), Bytes("\x40\2\0\7\x40\2\0\7", 8));
+  EXPECT_EQ(bodies(), "one two ");
+}
+
 TEST_F(MqttTelemetryTest, PropertiesOfTheBag) {
   auto device = connected();
   publish(*device,

@@ -125,6 +125,15 @@ TEST_F(WebSocketGatewayTest, BytesGoBothWays) {
   EXPECT_EQ(stream_->take_sent(), "\x8A\0"s);
 }
 
+TEST_F(WebSocketGatewayTest, WhereFramesBeginAndEndMeansNothingToTheProtocolInside) {
+  upgrade("/$iothub/websocket", "mqtt");
+  for (const char c : std::string("many frames, ")) stream_->receive(frame(std::string(1, c)));
+  // A message in three fragments with a ping between them.
+  stream_->receive(frame("and ", '\x02') + frame("", '\x89') + frame("frag", '\0') +
+                   frame("ments", '\x80'));
+  EXPECT_EQ(mqtt_.received, "many frames, and fragments");
+}
+
 TEST_F(WebSocketGatewayTest, WhatComesBehindTheHandshakeIsNotLost) {
   stream_->receive(
       "GET /$iothub/websocket HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"

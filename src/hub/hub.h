@@ -26,6 +26,7 @@
 #include "hub/permission.h"
 #include "hub/policies.h"
 #include "hub/queue_event.h"
+#include "hub/throttles.h"
 #include "store/store.h"
 
 namespace prometheus {
@@ -87,6 +88,9 @@ class Hub {
   // Whether a shared access policy has this raw key (primary or secondary, base64 text); for SASL
   // PLAIN at the Event Hubs form. Constant time.
   bool policy_has_key(std::string_view policy, std::string_view key) const;
+
+  // How often and how much: gateways ask before they do, or tell what was done.
+  Throttles& throttles() const;
 
   // The store's state: the first failure of any partition.
   Status health() const;

@@ -1,5 +1,6 @@
 // Identities and who may connect (service-protocol 5.1, 5.2; device-protocol 5).
 #include "hub/hub_fixture.h"
+#include "hub/stand_in_policy.h"
 
 namespace linarite::hub {
 namespace {
@@ -73,6 +74,53 @@ TEST_F(RegistryTest, ARecreatedDeviceHasAnotherGeneration) {
   EXPECT_NE(first->identity.generation_id, second->identity.generation_id);
   EXPECT_EQ(authenticate("d1", device_token(*first)), 401003);
   EXPECT_EQ(authenticate("d1", device_token(*second)), 0);
+}
+
+class SmallHubTest : public HubFixture {
+ protected:
+  SmallHubTest() : HubFixture({.device_count_max = 3, .queued_messages_max = 4}) {}
+};
+
+TEST_F(SmallHubTest, ItHasNoMoreDevicesThanItMay) {
+  for (const char* id : {"d1", "d2", "d3"}) EXPECT_TRUE(create(id));
+  EXPECT_EQ(code(create("d4")), 413002);
+  EXPECT_EQ(code(create("d1")), 409001);
+  EXPECT_TRUE(update({.device_id = "d1"}));
+  restart();
+  EXPECT_EQ(code(create("d4")), 413002);
+  EXPECT_TRUE(remove("d1"));
+  EXPECT_TRUE(create("d4"));
+  EXPECT_EQ(code(create("d5")), 413002);
+}
+
+TEST_F(SmallHubTest, TheQueuesOfAllDevicesTogetherAreBounded) {
+  for (const char* id : {"d1", "d2", "d3"}) EXPECT_TRUE(create(id));
+  for (const char* id : {"d1", "d2", "d3", "d3"}) EXPECT_TRUE(send(id, "m"));
+  EXPECT_EQ(code(send("d1", "m")), 503001);
+  EXPECT_EQ(code(send("nobody", "m")), 404001);
+  EXPECT_EQ(purge("d3"), 2U);
+  EXPECT_TRUE(send("d1", "m"));
+  restart();
+  EXPECT_TRUE(send("d1", "m"));
+  EXPECT_EQ(code(send("d1", "m")), 503001);
+  EXPECT_TRUE(remove("d1"));
+  EXPECT_TRUE(send("d2", "m"));
+}
+
+TEST_F(SmallHubTest, WhatIsBeingCreatedCountsAndWhatFailedDoesNot) {
+  store_.hold_commits(true);
+  std::vector<int> answers;
+  for (const char* id : {"d1", "d2", "d3", "d4"}) {
+    hub_->create_device({.device_id = id}, {loop_, [&](const Result<DeviceView>& made) {
+                                              answers.push_back(code(made));
+                                            }});
+  }
+  run();
+  EXPECT_EQ(answers, std::vector{413002});
+  store_.hold_commits(false);
+  store_.flush();
+  run();
+  EXPECT_EQ(answers, (std::vector{413002, 0, 0, 0}));
 }
 
 TEST_F(RegistryTest, ListsInOrderAndCounts) {
@@ -313,6 +361,32 @@ TEST_F(RegistryTest, TwoRenewalsOfOnePolicyAtOnceBothHold) {
   restart();
   EXPECT_EQ(hub_->policies()->find("service")->primary_key, second->primary_key);
   EXPECT_EQ(hub_->policies()->find("service")->secondary_key, second->secondary_key);
+}
+
+// What is looked at in their place, so that it takes as long, opens nothing.
+TEST_F(RegistryTest, NoKeyOpensADeviceOrPolicyThatDoesNotExist) {
+  const auto token = [this](const std::string& audience, const std::string& key,
+                            const std::string& policy) {
+    return *wire::make_sas_token(
+        {.audience = audience, .key = key, .policy = policy, .expiry = wall() + hours(1)});
+  };
+  for (int i = 0; i < 20; ++i) {
+    const auto device = create("d" + std::to_string(i));
+    const std::string of_nobody =
+        token("127.0.0.1/devices/nobody", device->identity.primary_key, "");
+    EXPECT_EQ(code(partition("nobody").authenticate_device("nobody", of_nobody)), 401003);
+  }
+  const std::string zeros = stand_in_policy().primary_key;
+  for (const char* id : {"d1", "nobody"}) {
+    for (const char* policy : {"", "nobody", "service"}) {
+      const std::string guess = token(std::string("127.0.0.1/devices/") + id, zeros, policy);
+      EXPECT_EQ(code(partition(id).authenticate_device(id, guess)), 401003) << policy;
+    }
+  }
+  for (const char* policy : {"", "nobody", "service"}) {
+    EXPECT_EQ(code(hub_->authenticate_policy(token("127.0.0.1", zeros, policy))), 401002);
+    EXPECT_FALSE(hub_->policy_has_key(policy, zeros));
+  }
 }
 
 TEST_F(RegistryTest, ServiceTokensMustBeOurs) {

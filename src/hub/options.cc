@@ -77,7 +77,8 @@ Status HubOptions::check() const {
   if (commit_backlog_bytes_max < (1U << 20U)) {
     return invalid("hub.commit_backlog_bytes_max must be at least 1048576");
   }
-  if (device_count_max == 0) return invalid("device_count_max must be at least 1");
+  if (queued_messages_max == 0) return invalid("hub.queued_messages_max must be at least 1");
+  if (device_count_max == 0) return invalid("hub.device_count_max must be at least 1");
   return {};
 }
 

@@ -50,6 +50,19 @@ struct EventOptions {
   uint64_t tail_cache_bytes = 4ULL << 20U;  // Of the last events kept in memory, per partition.
 };
 
+// Rates (service-protocol 7.1); 0: no limit. A period's worth may come at once.
+struct ThrottleOptions {
+  uint32_t address_connects_per_second = 0;
+  uint32_t authentication_failures_per_minute = 60;  // Of one address.
+  uint32_t connects_per_second = 0;                  // Of all devices together.
+  uint32_t device_connects_per_minute = 0;
+  uint32_t device_messages_per_second = 0;
+  uint64_t device_bytes_per_second = 0;
+  uint32_t c2d_sends_per_minute = 0;  // Of all policies together.
+  uint32_t policy_c2d_sends_per_minute = 0;
+  uint32_t policy_registry_calls_per_minute = 0;
+};
+
 struct HubOptions {
   // host_names[0] is the hub's name in connection strings and feedback; the others are aliases that
   // tokens may be made for. Lower case, without ports.
@@ -57,7 +70,11 @@ struct HubOptions {
   C2dOptions c2d;
   FeedbackOptions feedback;
   EventOptions events;
+  ThrottleOptions throttle;
   uint32_t device_count_max = 1'000'000;
+  // Waiting messages of all devices together: each takes a place in memory, also when it lies on
+  // the disk. Beyond it new ones are refused (kServiceUnavailable).
+  uint64_t queued_messages_max = 10'000'000;
   // Message bodies kept in memory between enqueue and delivery, per partition; above it they are
   // read from the store again.
   uint64_t message_cache_bytes = 64ULL << 20U;

@@ -61,6 +61,7 @@ class Partition {
     Random& random;
     Logger& log;
     Metrics& metrics;
+    std::atomic<uint64_t>& identities;  // Of the whole hub, with those that are being created.
     const std::atomic<const PolicySet*>& policies;
     const KeyVault& vault;
     QueueWatch watch;
@@ -168,6 +169,7 @@ class Partition {
   Status load_device(std::string_view value);
   Status load_message(std::string_view key, std::string_view value);
   DevicePtr find(std::string_view device_id) const;
+  DevicePtr stand_in(std::string_view device_id) const;
   WallTime wall() const { return parts_.loop.clock().wall(); }
   void commit(store::Batch batch, StatusDone done);
   // Whether new work may be committed, with `more` bytes that wait to be.

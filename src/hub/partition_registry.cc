@@ -144,6 +144,11 @@ void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
   apply(write, identity);
   if (const Status ok = check_identity(identity); !ok) return refuse(ok.error());
   if (const Status ok = check_backlog(); !ok) return refuse(ok.error());
+  // Its place is taken before it is there: other partitions create as well.
+  if (++parts_.identities > parts_.options.device_count_max) {
+    --parts_.identities;
+    return refuse({ErrorCode::kTooManyDevices, "the hub has as many devices as it may have"});
+  }
   identity.generation_id = new_generation_id();
   identity.etag = base64_encode(parts_.random.bytes(kEtagSize));
   if (identity.iot_edge && identity.device_scope.empty()) {
@@ -162,6 +167,7 @@ void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
       devices_.insert_or_assign(id, device);
       done(view(*device));
     } else {
+      --parts_.identities;
       done(std::unexpected(status.error()));
     }
     end_identity_write(id);
@@ -290,6 +296,7 @@ void Partition::deleted(Device& device) {
   count(device.identity, -1);
   wipe(device.identity.primary_key);
   wipe(device.identity.secondary_key);
+  --parts_.identities;
   devices_.erase(device.identity.device_id);
   if (link != nullptr) link->disconnect({ErrorCode::kDeviceNotFound, "the device was deleted"});
 }

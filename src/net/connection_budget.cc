@@ -1,12 +1,12 @@
 #include "net/connection_budget.h"
 
-#include <arpa/inet.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/check.h"
+#include "net/socket_address.h"
 
 namespace linarite::net {
 namespace {
@@ -14,13 +14,6 @@ namespace {
 // Files of the store (RocksDB keeps up to 512 open), logs, listeners, loops, and outgoing
 // connections.
 constexpr size_t kReservedDescriptors = 768;
-
-// The address itself, or the first 64 bits of an IPv6 address: one host owns at least a /64.
-std::string address_key(const std::string& address) {
-  in6_addr v6{};
-  if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return address;
-  return std::string(reinterpret_cast<const char*>(v6.s6_addr), 8);
-}
 
 }  // namespace
 
@@ -54,7 +47,20 @@ std::shared_ptr<ConnectionBudget> ConnectionBudget::create(ConnectionLimits limi
   return std::shared_ptr<ConnectionBudget>(new ConnectionBudget(limits));
 }
 
+bool ConnectionBudget::hold_unsent(size_t before, size_t now) {
+  if (limits_.unsent_bytes_max == 0) return true;
+  if (before == 0 && now > 0) ++unsent_holders_;
+  if (before > 0 && now == 0) --unsent_holders_;
+  const size_t all = unsent_bytes_ += now - before;  // Modulo 2^64, where it falls.
+  if (now <= before || all <= limits_.unsent_bytes_max) return true;
+  const size_t share = limits_.unsent_bytes_max / std::max<size_t>(unsent_holders_, 1);
+  if (now <= share) return true;
+  ++cut_;
+  return false;
+}
+
 bool ConnectionBudget::full() const {
+  if (limits_.unsent_bytes_max > 0 && unsent_bytes_ > limits_.unsent_bytes_max) return true;
   const std::lock_guard lock(mutex_);
   return taken_ >= limits_.total_max;
 }

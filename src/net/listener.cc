@@ -223,7 +223,7 @@ void Listener::Acceptor::accept_some() {
         rest("the machine has no descriptor or memory for another connection");
         return;
       case Next::kFull:
-        rest("the connection limit is reached");
+        rest("the connection limit is reached, or too much waits for peers that do not read");
         return;
     }
   }
@@ -249,6 +249,10 @@ Listener::Acceptor::Next Listener::Acceptor::accept_one() {
         // The connection is already gone (ECONNABORTED and the network errors of accept(2)).
         return Next::kMore;
     }
+  }
+  if (shared_->options.admits && !shared_->options.admits(address_key(from.address()))) {
+    ++shared_->refused_by_address;
+    return Next::kMore;
   }
   std::shared_ptr<void> place;
   switch (shared_->budget->take(from.address(), place)) {
@@ -277,6 +281,7 @@ void Listener::Acceptor::hand_out(Descriptor socket, const SocketAddress& from,
   setup.tls = options.tls;
   setup.limits = {options.handshake_limit, options.close_limit, options.stall_limit};
   setup.keeps = std::move(place);
+  setup.budget = shared_->budget;
   const size_t index = shared_->next_loop++ % shared_->loops.size();
   AsioLoop& target = shared_->loops.loop(index);
   if (target.in_loop()) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -26,13 +28,16 @@ struct ListenerOptions {
   Duration handshake_limit = std::chrono::seconds(10);
   Duration close_limit = std::chrono::seconds(5);
   Duration stall_limit = std::chrono::seconds(60);
+  // Whether one more connection of this address (address_key()) is taken now; else it is closed
+  // before its handshake. May be empty. Called on loop 0.
+  std::function<bool(std::string_view address)> admits{};
 };
 
 struct ListenerCounts {
   uint64_t accepted = 0;
   uint64_t opened = 0;              // Handshake complete.
   uint64_t handshakes_failed = 0;   // By the peer, by time, or displaced.
-  uint64_t refused_by_address = 0;  // Over the budget of their address.
+  uint64_t refused_by_address = 0;  // Over the budget, or the rate, of their address.
   uint64_t pauses = 0;  // Times that accepting stopped for want of descriptors or budget.
 };
 

@@ -222,6 +222,35 @@ TEST_F(ListenerTest, AnAddressOverItsBudgetIsTurnedAway) {
   EXPECT_EQ(echo(peers_[3], "hello"), "hello");
 }
 
+TEST_F(ListenerTest, AnAddressOverItsRateIsTurnedAwayBeforeItsHandshake) {
+  ListenerOptions how = options();
+  std::atomic<int> left = 1;
+  how.admits = [&left](std::string_view address) { return address == "127.0.0.1" && left-- > 0; };
+  listen(std::move(how));
+  open(peers_[0]);
+  connect(peers_[1]);
+  until([&] { return peers_[1].over(); });
+  EXPECT_FALSE(peers_[1].opened);
+  EXPECT_EQ(listener_->counts().refused_by_address, 1U);
+  EXPECT_EQ(listener_->counts().accepted, 1U);
+  EXPECT_EQ(echo(peers_[0], "hello"), "hello");
+}
+
+TEST_F(ListenerTest, APeerThatDoesNotReadIsCutWhenAllTogetherHoldTooMuch) {
+  listen(options(), {.total_max = 100, .unsent_bytes_max = size_t{1} << 20U});
+  open(peers_[0]);
+  open(peers_[1]);
+  // The kernel's buffers take some megabytes.
+  loop_.post([&] {
+    peers_[0].stream->pause_reading();
+    peers_[0].stream->send(std::string(size_t{32} << 20U, 'x'));
+  });
+  until([&] { return peers_[0].over(); });
+  EXPECT_EQ(budget_->cut_for_unsent(), 1U);
+  EXPECT_EQ(echo(peers_[1], "hello"), "hello");
+  EXPECT_EQ(budget_->unsent_bytes(), 0U);
+}
+
 TEST_F(ListenerTest, RunningOutOfDescriptorsRestsInsteadOfSpinning) {
   listen(options(false));
   open(peers_[0], false);

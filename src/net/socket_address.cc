@@ -58,6 +58,12 @@ bool SocketAddress::is_loopback() const {
   return text.starts_with("127.") || text == "::1";
 }
 
+std::string address_key(const std::string& address) {
+  in6_addr v6{};
+  if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return address;
+  return std::string(reinterpret_cast<const char*>(v6.s6_addr), 8);
+}
+
 std::string address_and_port(const std::string& address, uint16_t port) {
   const bool v6 = address.find(':') != std::string::npos;
   return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);

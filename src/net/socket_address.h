@@ -25,6 +25,10 @@ struct SocketAddress {
   const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
+// By what a peer is counted: the address itself, or the first 64 bits of an IPv6 address, as one
+// host owns at least a /64.
+std::string address_key(const std::string& address);
+
 // "127.0.0.1:8883", "[::1]:8883".
 std::string address_and_port(const std::string& address, uint16_t port);
 

@@ -30,7 +30,8 @@ SocketStream::SocketStream(AsioLoop& loop, Setup setup)
       limits_(setup.limits),
       opened_(std::move(setup.opened)),
       failed_(std::move(setup.failed)),
-      keeps_(std::move(setup.keeps)) {}
+      keeps_(std::move(setup.keeps)),
+      budget_(std::move(setup.budget)) {}
 
 void SocketStream::attach_socket(Descriptor socket) {
   socket_.emplace(loop_->context());
@@ -198,6 +199,13 @@ Io SocketStream::write_unsent() {
   return Io::kDone;
 }
 
+// After a write: what is left is what the peer did not take.
+void SocketStream::count_unsent() {
+  if (!budget_ || unsent() == counted_) return;
+  const bool within = budget_->hold_unsent(std::exchange(counted_, unsent()), unsent());
+  if (!within) end(CloseReason::kReset);
+}
+
 void SocketStream::flush() {
   if (state_ != State::kOpen && state_ != State::kClosing) return;
   const Io io = write_unsent();
@@ -205,6 +213,8 @@ void SocketStream::flush() {
     end(state_ == State::kClosing ? reason_ : CloseReason::kReset);
     return;
   }
+  count_unsent();
+  if (state_ == State::kEnded) return;
   if (io == Io::kDone) {
     if (outgoing_.capacity() > 0) Bytes().swap(outgoing_);
     sent_ = 0;
@@ -260,6 +270,7 @@ void SocketStream::end(CloseReason reason) {
   socket_->close(ignored);  // Ends the waits; their handlers still come.
   Bytes().swap(outgoing_);
   sent_ = 0;
+  count_unsent();
   schedule();
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "net/asio_loop.h"
+#include "net/connection_budget.h"
 #include "net/descriptor.h"
 #include "net/stream.h"
 #include "net/transport.h"
@@ -52,6 +53,8 @@ class SocketStream final : public Stream, public LoopResident {
     std::move_only_function<std::unique_ptr<StreamHandler>(Stream&)> opened;
     std::move_only_function<void(const std::string& why)> failed;
     std::shared_ptr<void> keeps;  // Let go with the stream: its place in a budget, for example.
+    std::shared_ptr<ConnectionBudget>
+        budget;  // Counts unsent bytes, and may cut the stream. Or null.
   };
 
   // Loop thread only. The first call of `opened` or `failed` comes after the return.
@@ -89,6 +92,7 @@ class SocketStream final : public Stream, public LoopResident {
   void after_read(Io io);
   void flush();
   Io write_unsent();
+  void count_unsent();
   void say_goodbye();
   void close_with(CloseReason reason);
   void end(CloseReason reason);
@@ -114,9 +118,11 @@ class SocketStream final : public Stream, public LoopResident {
   decltype(Setup::opened) opened_;
   decltype(Setup::failed) failed_;
   std::shared_ptr<void> keeps_;
+  const std::shared_ptr<ConnectionBudget> budget_;
 
   Bytes outgoing_;  // Unsent from sent_ on. No capacity is kept while it is empty.
   size_t sent_ = 0;
+  size_t counted_ = 0;  // Unsent bytes that the budget knows of.
   size_t lingered_ = 0;
   TimerId deadline_ = 0;        // Of the handshake, of a stalled write, or of the close.
   AsioLoop* target_ = nullptr;  // Set between move_to() and the arrival.

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "base/text.h"
@@ -100,6 +101,9 @@ Status check_limits(const Config& config) {
   if (config.handshakes_per_loop_max == 0) {
     return invalid("limits.handshakes_per_loop_max must be at least 1.");
   }
+  if (config.unsent_bytes_max != 0 && config.unsent_bytes_max < (1U << 20U)) {
+    return invalid("limits.unsent_bytes_max must be 0 or at least 1048576.");
+  }
   if (!within(config.handshake_limit, seconds(1), minutes(5))) {
     return invalid("limits.handshake_limit must be 1s to 5m.");
   }
@@ -179,8 +183,47 @@ std::string duration_text(Duration duration) {
   return "0s";
 }
 
-std::vector<Setting> settings_of(Config& c) {
+namespace {
+
+// The second half of them.
+std::vector<Setting> settings_of_traffic(Config& c) {
   return {
+      {"throttle.address_connects_per_second", &c.hub.throttle.address_connects_per_second,
+       "connections of one address; more are closed; 0: no limit, as for all of these"},
+      {"throttle.authentication_failures_per_minute",
+       &c.hub.throttle.authentication_failures_per_minute,
+       "of one address; the answer to more is held back up to 5 s"},
+      {"throttle.connects_per_second", &c.hub.throttle.connects_per_second,
+       "connections of all devices"},
+      {"throttle.device_connects_per_minute", &c.hub.throttle.device_connects_per_minute,
+       "connections of one device"},
+      {"throttle.device_messages_per_second", &c.hub.throttle.device_messages_per_second,
+       "telemetry of one device; it is not read for a while"},
+      {"throttle.device_bytes_per_second", &c.hub.throttle.device_bytes_per_second,
+       "bytes of the same"},
+      {"throttle.c2d_sends_per_minute", &c.hub.throttle.c2d_sends_per_minute,
+       "cloud-to-device messages of all back ends; more are refused (429001)"},
+      {"throttle.policy_c2d_sends_per_minute", &c.hub.throttle.policy_c2d_sends_per_minute,
+       "of one shared access policy"},
+      {"throttle.policy_registry_calls_per_minute",
+       &c.hub.throttle.policy_registry_calls_per_minute,
+       "identity and statistics calls of one policy; more are refused (429)"},
+      {"mqtt.c2d_window", &c.mqtt.c2d_window, "unacknowledged messages on one connection"},
+      {"mqtt.connect_limit", &c.mqtt.connection.connect_timeout, "time for CONNECT to come"},
+      {"mqtt.token_grace", &c.mqtt.token_grace, "a connection outlives its token by this much"},
+      {"mqtt.close_on_refused_filter", &c.mqtt.close_on_refused_filter,
+       "close on a SUBSCRIBE that is refused, instead of answering 0x80"},
+      {"mqtt.fault_injection", &c.mqtt.fault_injection,
+       "devices may ask for faults of their connection: only for tests of clients"},
+      {"log.level", &c.log_level, "\"debug\", \"info\", \"warning\" or \"error\""},
+      {"log.format", &c.log_format, "\"logfmt\" or \"json\""},
+  };
+}
+
+}  // namespace
+
+std::vector<Setting> settings_of(Config& c) {
+  std::vector<Setting> all = {
       {"server.data_directory", &c.data_directory, "where everything is kept; empty: the default"},
       {"server.in_memory", &c.in_memory, "keep nothing: the hub is empty after each start"},
       {"server.hosts", &c.hosts, "names clients use, besides 127.0.0.1 and localhost"},
@@ -205,6 +248,8 @@ std::vector<Setting> settings_of(Config& c) {
       {"limits.connections_per_address_max", &c.connections_per_address_max, "0: no limit"},
       {"limits.handshakes_per_loop_max", &c.handshakes_per_loop_max,
        "TLS handshakes under way; one more ends the oldest"},
+      {"limits.unsent_bytes_max", &c.unsent_bytes_max,
+       "what all peers together may leave unread; 0: no limit"},
       {"limits.handshake_limit", &c.handshake_limit, "time for a TLS handshake"},
       {"limits.stall_limit", &c.stall_limit,
        "time for a peer to take something of what waits for it"},
@@ -214,6 +259,8 @@ std::vector<Setting> settings_of(Config& c) {
       {"store.accept_loss", &c.accept_loss, "open a store that has lost acknowledged data"},
       {"store.master_key_file", &c.master_key_file, "opens the keys in the store; or master.key"},
       {"hub.device_count_max", &c.hub.device_count_max, "identities"},
+      {"hub.queued_messages_max", &c.hub.queued_messages_max,
+       "waiting messages of all devices together"},
       {"hub.message_cache_bytes", &c.hub.message_cache_bytes,
        "message bodies in memory, per partition"},
       {"hub.commit_backlog_bytes_max", &c.hub.commit_backlog_bytes_max,
@@ -238,16 +285,9 @@ std::vector<Setting> settings_of(Config& c) {
       {"feedback.delivery_count_max", &c.hub.feedback.delivery_count_max, "then it is dropped"},
       {"feedback.batched", &c.hub.feedback.batched,
        "collect 64 records or 15 s, as the original does"},
-      {"mqtt.c2d_window", &c.mqtt.c2d_window, "unacknowledged messages on one connection"},
-      {"mqtt.connect_limit", &c.mqtt.connection.connect_timeout, "time for CONNECT to come"},
-      {"mqtt.token_grace", &c.mqtt.token_grace, "a connection outlives its token by this much"},
-      {"mqtt.close_on_refused_filter", &c.mqtt.close_on_refused_filter,
-       "close on a SUBSCRIBE that is refused, instead of answering 0x80"},
-      {"mqtt.fault_injection", &c.mqtt.fault_injection,
-       "devices may ask for faults of their connection: only for tests of clients"},
-      {"log.level", &c.log_level, "\"debug\", \"info\", \"warning\" or \"error\""},
-      {"log.format", &c.log_format, "\"logfmt\" or \"json\""},
   };
+  std::ranges::move(settings_of_traffic(c), std::back_inserter(all));
+  return all;
 }
 
 }  // namespace linarite::server

@@ -49,6 +49,7 @@ struct Config {
   uint32_t connections_max = 0;              // 0: as many as descriptors allow.
   uint32_t connections_per_address_max = 0;  // 0: no limit.
   uint32_t handshakes_per_loop_max = 2048;
+  uint64_t unsent_bytes_max = 256ULL << 20U;  // Of all connections together; 0: no limit.
   Duration handshake_limit = std::chrono::seconds(10);
   Duration stall_limit = std::chrono::seconds(60);
 

@@ -167,6 +167,8 @@ TEST_F(ConfigTest, EachBoundIsNamed) {
               HasSubstr("mqtt.c2d_window"));
   EXPECT_THAT(refused([](Config& c) { c.hub.c2d.delivery_count_max = 0; }),
               HasSubstr("c2d.delivery_count_max"));
+  EXPECT_THAT(refused([](Config& c) { c.unsent_bytes_max = 1; }),
+              HasSubstr("limits.unsent_bytes_max"));
   EXPECT_THAT(refused([](Config& c) { c.log_level = "loud"; }), HasSubstr("log.level"));
 }
 

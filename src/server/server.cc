@@ -185,6 +185,12 @@ Result<std::unique_ptr<net::Listener>> Server::listen(const std::string& name, u
   options.handshake_limit = config_.handshake_limit;
   options.stall_limit = config_.stall_limit;
   options.close_limit = config_.shutdown_limit;
+  // The admin port is for this machine, which nobody else may keep away from it.
+  if (name != "admin" && config_.hub.throttle.address_connects_per_second > 0) {
+    options.admits = [this](std::string_view address) {
+      return hub_->throttles().connect_from(address, system_clock_.now()) == Duration::zero();
+    };
+  }
   return net::Listener::open(*loops_, std::move(options), budget_, std::move(acceptor), log_);
 }
 
@@ -192,8 +198,9 @@ Result<std::unique_ptr<net::Listener>> Server::listen(const std::string& name, u
 Status Server::open_listeners() {
   const size_t most = net::descriptors_for_connections(net::raise_descriptor_limit());
   const size_t wanted = config_.connections_max == 0 ? most : config_.connections_max;
-  budget_ =
-      net::ConnectionBudget::create({std::min(most, wanted), config_.connections_per_address_max});
+  budget_ = net::ConnectionBudget::create({.total_max = std::min(most, wanted),
+                                           .per_address_max = config_.connections_per_address_max,
+                                           .unsent_bytes_max = config_.unsent_bytes_max});
   struct Service {
     const char* name;
     uint16_t port;
@@ -297,6 +304,8 @@ std::string Server::health_json() const {
       {"clock", config_.clock},
       {"uptimeSeconds", std::chrono::duration_cast<std::chrono::seconds>(up).count()},
       {"connections", budget_->taken()},
+      {"unsentBytes", budget_->unsent_bytes()},
+      {"cutForUnsentBytes", budget_->cut_for_unsent()},
       {"store",
        {{"kind", config_.in_memory ? "memory" : "embedded"},
         {"partitions", store_->partition_count()},

@@ -15,9 +15,10 @@ WAIT_S = 20
 class Mqtt:
     """One MQTT client whose callbacks arrive in one queue, in order."""
 
-    def __init__(self, client_id, user, password, clean=False):
+    def __init__(self, client_id, user, password, clean=False, transport="tcp"):
         self.events = queue.Queue()
-        self.client = paho.Client(client_id, clean_session=clean, reconnect_on_failure=False)
+        self.client = paho.Client(client_id, clean_session=clean, reconnect_on_failure=False, transport=transport)
+        self.client.ws_set_options(path="/$iothub/websocket")
         self.client.tls_set_context(ssl.create_default_context())
         self.client.username_pw_set(user, password)
         put = self.events.put
@@ -26,7 +27,7 @@ class Mqtt:
         self.client.on_subscribe = lambda c, u, mid, granted: put(("suback", tuple(granted)))
         self.client.on_message = lambda c, u, m: put(("message", m.topic, m.payload) + (("dup",) if m.dup else ()))
         self.client.on_publish = lambda c, u, mid: put(("puback",))
-        self.client.connect(HOST, 8883, keepalive=60)
+        self.client.connect(HOST, 8883 if transport == "tcp" else 443, keepalive=60)
         self.client.loop_start()
 
     def next(self):

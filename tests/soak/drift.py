@@ -10,7 +10,7 @@ import ssl
 import time
 
 import hub_clients
-from attackers import connect_mqtt
+from peers import PUBACK, connect_mqtt, mqtt_publish
 from soaked_hub import BUILD, MIB, SoakedHub, Violation
 
 WARM_UP = 0.4  # Of the time: caches fill, the log comes to its limit.
@@ -21,7 +21,7 @@ SETTINGS = {
 FIELDS = ("rss_bytes", "descriptors", "threads", "disk_bytes")
 # In percent an hour, of what is judged, and only over a time that shows it.
 SLOPES_MAX = {"rss_bytes": 5.0, "descriptors": 2.0, "threads": 1.0}
-JUDGED_FROM_SECONDS = 600
+JUDGED_FROM_SECONDS = 3600
 EXPIRY_SECONDS = 3
 COME_BACK_SECONDS = 10
 
@@ -56,11 +56,9 @@ class Churn(hub_clients.Worker):
         topic = f"devices/{name}/messages/devicebound/#".encode()
         subscribe = b"\x00\x01" + len(topic).to_bytes(2, "big") + topic + b"\x00"
         one.sendall(bytes([0x82, len(subscribe)]) + subscribe)
-        topic = f"devices/{name}/messages/events/".encode()
-        publish = len(topic).to_bytes(2, "big") + topic + b"\x00\x02" + b"e" * 1000
-        one.sendall(bytes([0x32, len(publish) % 128 | 0x80, len(publish) // 128]) + publish)
+        one.sendall(mqtt_publish(name, b"e" * 1000))
         answers = b""
-        while b"\x40\x02\x00\x02" not in answers:  # The PUBACK.
+        while PUBACK not in answers:
             piece = one.recv(65536)
             if not piece:
                 raise OSError("the hub is gone")
@@ -159,6 +157,7 @@ def run(folder, program, options, leaks=False):
         hub.stop_good_clients()
         last = samples[-1]
         after = came_back(hub, idle)
+        hub.start_good_clients()
         events, sent = hub.kill_and_prove()
         return [
             f"drift: {options.seconds:.0f} s, {len(samples)} samples in {series.name}; "

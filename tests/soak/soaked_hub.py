@@ -4,6 +4,7 @@ whose promises are kept count of, by the same oracles as in tests/powercut."""
 import collections
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from store_cuts import Violation  # noqa: E402
 Sample = collections.namedtuple("Sample", "seconds rss_bytes descriptors threads disk_bytes")
 MIB = 1 << 20
 UNDER_FULL_LOAD_SECONDS = 1
+STOPPED_SECONDS = 0.5
 
 
 def sample(server, data, started):
@@ -232,6 +234,9 @@ class SoakedHub:
         time.sleep(UNDER_FULL_LOAD_SECONDS)
         for cuts in (self.events, self.commands):
             cuts.oracle.ending = True
+        # What is on its way to the clients reaches them before the server's memory goes.
+        self.server.send_signal(signal.SIGSTOP)
+        time.sleep(STOPPED_SECONDS)
         self.events.kill()
         self.stop_good_clients()
         self.commands.drain()

@@ -1,5 +1,5 @@
 // iofail [--how EIO] [--call sync] [--file log] [--every N] [--offset N] [--ordinal N]
-//        [--allocations N] [--places N] [--control 1] [--keep 1]
+//        [--allocations N] [--places N] [--control 1] [--stop 1] [--keep 1]
 //
 // Plays one scenario again and again, each time with another call on the disk failing: every call
 // there is, or every Nth from the offset on, in each way that --how, --call and --file leave. With
@@ -39,13 +39,14 @@ struct Arguments {
   uint64_t allocations = 0;  // 0: none of them.
   uint64_t places = 0;       // The same.
   uint64_t control = 0;
-  uint64_t keep = 0;
+  uint64_t stop = 0;  // At the first broken promise.
+  uint64_t keep = 0;  // The same, and its files stay.
 };
 
 [[noreturn]] void usage() {
   fmt::print(stderr,
              "iofail [--how EIO] [--call sync] [--file log] [--every N] [--offset N] [--ordinal N] "
-             "[--allocations N] [--places N] [--control 1] [--keep 1]\n");
+             "[--allocations N] [--places N] [--control 1] [--stop 1] [--keep 1]\n");
   std::exit(2);
 }
 
@@ -57,7 +58,7 @@ Arguments parse(int argc, char** argv) {
       {"--every", &arguments.every},     {"--offset", &arguments.offset},
       {"--ordinal", &arguments.ordinal}, {"--allocations", &arguments.allocations},
       {"--places", &arguments.places},   {"--control", &arguments.control},
-      {"--keep", &arguments.keep}};
+      {"--stop", &arguments.stop},       {"--keep", &arguments.keep}};
   for (int i = 1; i < argc; i += 2) {
     if (i + 1 == argc) usage();
     if (const auto text = texts.find(argv[i]); text != texts.end()) {
@@ -195,7 +196,7 @@ void Sweep::sweep_calls() {
     }
     note(fmt::format("{} {} {}", name_of(fault.how), name_of(fault.call), name_of(fault.file)),
          trial, fmt::format(" number {}", fault.ordinal));
-    if (arguments_.keep != 0 && broken_ > 0) return;
+    if (arguments_.keep + arguments_.stop != 0 && broken_ > 0) return;
   }
 }
 
@@ -223,7 +224,7 @@ void Sweep::sweep_allocations() {
     constexpr std::array<std::string_view, 3> kPhases{"opening", "working", "closing"};
     note(fmt::format("while {}", kPhases[static_cast<size_t>(shared().hit_phase)]), trial,
          fmt::format(", allocation {}, place {}", all[i].number, all[i].place));
-    if (arguments_.keep != 0 && broken_ > 0) return;
+    if (arguments_.keep + arguments_.stop != 0 && broken_ > 0) return;
   }
 }
 

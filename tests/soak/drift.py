@@ -6,11 +6,12 @@ seconds the server is looked at, and at the end the slope of each figure is work
 import csv
 import datetime
 import json
+import socket
 import ssl
 import time
 
 import hub_clients
-from attackers import connect_mqtt
+from peers import PUBACK, connect_mqtt, mqtt_publish
 from soaked_hub import BUILD, MIB, SoakedHub, Violation
 
 WARM_UP = 0.4  # Of the time: caches fill, the log comes to its limit.
@@ -21,9 +22,9 @@ SETTINGS = {
 FIELDS = ("rss_bytes", "descriptors", "threads", "disk_bytes")
 # In percent an hour, of what is judged, and only over a time that shows it.
 SLOPES_MAX = {"rss_bytes": 5.0, "descriptors": 2.0, "threads": 1.0}
-JUDGED_FROM_SECONDS = 600
+JUDGED_FROM_SECONDS = 3600
 EXPIRY_SECONDS = 3
-COME_BACK_SECONDS = 10
+KEPT_MAX = 500
 
 
 class Churn(hub_clients.Worker):
@@ -56,17 +57,17 @@ class Churn(hub_clients.Worker):
         topic = f"devices/{name}/messages/devicebound/#".encode()
         subscribe = b"\x00\x01" + len(topic).to_bytes(2, "big") + topic + b"\x00"
         one.sendall(bytes([0x82, len(subscribe)]) + subscribe)
-        topic = f"devices/{name}/messages/events/".encode()
-        publish = len(topic).to_bytes(2, "big") + topic + b"\x00\x02" + b"e" * 1000
-        one.sendall(bytes([0x32, len(publish) % 128 | 0x80, len(publish) // 128]) + publish)
+        one.sendall(mqtt_publish(name, b"e" * 1000))
         answers = b""
-        while b"\x40\x02\x00\x02" not in answers:  # The PUBACK.
+        while PUBACK not in answers:
             piece = one.recv(65536)
             if not piece:
                 raise OSError("the hub is gone")
             answers += piece
         if self.leaks:
-            self.kept.append(one)
+            place = (hub_clients.HOST, self.place.mqtt_port)
+            self.kept += [one, *(socket.create_connection(place, timeout=5) for _ in range(10))]
+            del self.kept[:-KEPT_MAX]  # Which closes them.
         else:
             one.sendall(b"\xe0\x00")
             one.close()
@@ -158,7 +159,8 @@ def run(folder, program, options, leaks=False):
             raise Violation("no device lived")
         hub.stop_good_clients()
         last = samples[-1]
-        after = came_back(hub, idle)
+        after = came_back(hub, idle, options.patience)
+        hub.start_good_clients()
         events, sent = hub.kill_and_prove()
         return [
             f"drift: {options.seconds:.0f} s, {len(samples)} samples in {series.name}; "
@@ -174,9 +176,9 @@ def run(folder, program, options, leaks=False):
         hub.end()
 
 
-def came_back(hub, idle):
+def came_back(hub, idle, patience):
     """Without clients the server holds the descriptors and threads that it held before them."""
-    deadline = time.monotonic() + COME_BACK_SECONDS
+    deadline = time.monotonic() + patience
     while True:
         now = hub.sample()
         if now.descriptors <= idle.descriptors + 16 and now.threads <= idle.threads:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""One peer, or some thousands, that want no good: `attackers.py KIND --data DIR ...` until SIGTERM, then says
-what it did as one JSON object. Each kind is a process of its own, so that its sockets and its time are its own."""
+"""One peer that wants nothing but its answers, or some thousands that want no good: `peers.py KIND --data DIR ...`
+until SIGTERM, then says what it did as one JSON object. Each is a process of its own, with its own sockets and time."""
 
 import argparse
 import collections
 import json
+import os
 import pathlib
 import resource
 import select
@@ -19,6 +20,8 @@ import soaked_hub
 from hub_clients import HOST, sas_token
 
 CONNECT_SECONDS = 5
+STEADY_RATE = 50
+STEADY_PATIENCE_SECONDS = 60
 HELLO = b"\x16\x03\x01\x02\x00"  # How each TLS handshake begins; the rest never comes.
 
 
@@ -100,6 +103,15 @@ class HalfOpen:
             self.counts["most"] = max(self.counts["most"], len(self.sockets))
 
 
+def mqtt_publish(device, body):
+    """A PUBLISH of QoS 1, packet 2, of a device's event; it must be longer than 127 bytes and not than 16383."""
+    content = mqtt_text(f"devices/{device}/messages/events/") + b"\x00\x02" + body
+    return bytes([0x32, len(content) % 128 | 0x80, len(content) // 128]) + content
+
+
+PUBACK = b"\x40\x02\x00\x02"
+
+
 def tls_socket(place, port):
     plain = socket.create_connection((HOST, port), timeout=CONNECT_SECONDS)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -112,6 +124,33 @@ def connect_mqtt(place, device, token):
     one.sendall(mqtt_connect(device, token))
     answer = one.recv(4)
     return one, answer[3] if len(answer) == 4 else -1
+
+
+def steady(place, options, counts, ended):
+    """A device that sends at a fixed rate, one event after the other: how long it waits, from the moment at which
+    each was due."""
+    token = sas_token(f"{HOST}/devices/{options.device}", options.key)
+    one, code = connect_mqtt(place, options.device, token)
+    if code != 0:
+        raise OSError(f"refused with {code}")
+    one.settimeout(STEADY_PATIENCE_SECONDS)
+    say_ready()
+    waits, due = [], time.monotonic()
+    while not ended.wait(max(0.0, due - time.monotonic())):
+        one.sendall(mqtt_publish(options.device, b"e" * 200))
+        answer = b""
+        while len(answer) < len(PUBACK):
+            piece = one.recv(len(PUBACK) - len(answer))
+            if not piece:
+                raise OSError("the connection ended")
+            answer += piece
+        waits.append(time.monotonic() - due)
+        due += 1 / STEADY_RATE
+    one.close()
+    waits.sort()
+    counts["attacks"] = len(waits)
+    for name, part in (("p50_ms", 0.5), ("p99_ms", 0.99)):
+        counts[name] = round(1000 * waits[min(len(waits) - 1, int(len(waits) * part))], 1)
 
 
 def takeovers(place, options, counts, ended):
@@ -172,11 +211,22 @@ def in_threads(kind):
     return run
 
 
+def say_ready():
+    print("ready", flush=True)
+
+
 KINDS = {
+    "steady": steady,
     "half_open": lambda place, options, counts, ended: HalfOpen(place, options, counts).run(ended),
     "takeovers": in_threads(takeovers),
     "bad_credentials": in_threads(bad_credentials),
 }
+
+
+def end_with_parent(parent, ended):
+    while not ended.wait(1):
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def main():
@@ -191,13 +241,15 @@ def main():
     options = parser.parse_args()
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    threading.Thread(target=end_with_parent, args=(os.getppid(), ended), daemon=True).start()
     place = soaked_hub.hub_cuts.Place(options.program, options.data)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print("ready", flush=True)
-    counts, begun = collections.Counter(), time.monotonic()
+    counts = collections.Counter()
+    if options.kind != "steady":  # Which says so when it is connected.
+        say_ready()
     KINDS[options.kind](place, options, counts, ended)
-    print(json.dumps({**counts, "seconds": round(time.monotonic() - begun, 1)}))
+    print(json.dumps(counts))
 
 
 if __name__ == "__main__":

@@ -302,12 +302,16 @@ class Session {
   ManualLoop loop_{clock_};
   store::MemoryStore store_{kPartitions};
   SeededRandom random_{1};
+  SeededRandom vault_random_{2};
+  hub::KeyVault vault_ = hub::KeyVault::make(vault_random_);
   Logger log_ = Logger::none();
   prometheus::Registry metrics_;
-  hub::Hub hub_{
-      hub::HubOptions{},
-      hub::Hub::Parts{
-          .store = store_, .loops = {&loop_}, .random = random_, .log = log_, .metrics = metrics_}};
+  hub::Hub hub_{hub::HubOptions{}, hub::Hub::Parts{.store = store_,
+                                                   .loops = {&loop_},
+                                                   .random = random_,
+                                                   .log = log_,
+                                                   .metrics = metrics_,
+                                                   .vault = vault_}};
   MqttGateway mqtt_{{}, {hub_, log_, metrics_}};
   AmqpGateway amqp_{{}, {hub_, log_, metrics_}};
   HttpGateway http_{{hub_, log_, metrics_}};

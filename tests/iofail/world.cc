@@ -30,7 +30,8 @@ Status World::open() {
                                                                        .loops = {&loop_},
                                                                        .random = random_,
                                                                        .log = log_,
-                                                                       .metrics = *registry_});
+                                                                       .metrics = *registry_,
+                                                                       .vault = vault_});
   return wait<Status>([&](Reply<Status> reply) { hub_->open(std::move(reply)); });
 }
 

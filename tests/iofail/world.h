@@ -50,6 +50,8 @@ class World {
   ManualLoop loop_{clock_};
   Logger log_ = Logger::none();
   SeededRandom random_{1};
+  SeededRandom vault_random_{2};
+  hub::KeyVault vault_ = hub::KeyVault::make(vault_random_);  // The same in every world.
   std::unique_ptr<store::EmbeddedStore> store_;
   std::unique_ptr<prometheus::Registry> registry_;
   std::unique_ptr<hub::Hub> hub_;

@@ -249,12 +249,16 @@ class Subject {
   ManualLoop loop_{clock_};
   store::MemoryStore store_{4};
   SeededRandom random_{1};
+  SeededRandom vault_random_{2};
+  hub::KeyVault vault_ = hub::KeyVault::make(vault_random_);
   Logger log_ = Logger::none();
   prometheus::Registry metrics_;
-  hub::Hub hub_{
-      options_,
-      hub::Hub::Parts{
-          .store = store_, .loops = {&loop_}, .random = random_, .log = log_, .metrics = metrics_}};
+  hub::Hub hub_{options_, hub::Hub::Parts{.store = store_,
+                                          .loops = {&loop_},
+                                          .random = random_,
+                                          .log = log_,
+                                          .metrics = metrics_,
+                                          .vault = vault_}};
 };
 
 std::vector<Pair> pairs(Subject& s) {

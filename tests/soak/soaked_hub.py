@@ -3,6 +3,7 @@ whose promises are kept count of, by the same oracles as in tests/powercut."""
 
 import collections
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -20,10 +21,19 @@ import servers  # noqa: E402
 from power_cut import PlainFolder  # noqa: E402
 from store_cuts import Violation  # noqa: E402
 
-Sample = collections.namedtuple("Sample", "seconds rss_bytes descriptors threads disk_bytes")
+Sample = collections.namedtuple("Sample", "seconds rss_bytes descriptors sockets threads disk_bytes")
 MIB = 1 << 20
 UNDER_FULL_LOAD_SECONDS = 1
 STOPPED_SECONDS = 0.5
+
+
+def links_of(folder):
+    """What the links in it lead to; some go while it is looked at."""
+    for link in folder.iterdir():
+        try:
+            yield os.readlink(link)
+        except FileNotFoundError:
+            pass
 
 
 def sample(server, data, started):
@@ -37,8 +47,10 @@ def sample(server, data, started):
             disk += path.stat().st_blocks * 512
         except FileNotFoundError:  # RocksDB removes files at any time.
             pass
+    open_files = list(links_of(proc / "fd"))
+    sockets = sum(target.startswith("socket:") for target in open_files)
     rss = servers.resident_bytes(server.pid)
-    return Sample(time.monotonic() - started, rss, len(list((proc / "fd").iterdir())), threads, disk)
+    return Sample(time.monotonic() - started, rss, len(open_files), sockets, threads, disk)
 
 
 class FreePorts:

@@ -23,6 +23,7 @@ namespace {
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 constexpr time_t kRenewalCheck = 12L * 3600;  // Certificates live for 90 days.
+constexpr time_t kMemoryCheck = 5;
 
 // What the command line says; what it does not say is left to file and environment.
 struct Flags {
@@ -88,12 +89,16 @@ sigset_t block_signals() {
 }
 
 void run_until_told_to_stop(Server& server, const sigset_t& signals) {
+  time_t until_renewal = kRenewalCheck;
   for (;;) {
-    const timespec limit{kRenewalCheck, 0};
+    const timespec limit{kMemoryCheck, 0};
     const int number = sigtimedwait(&signals, nullptr, &limit);
     if (number == SIGTERM || number == SIGINT) return;
-    // SIGHUP, or half a day has passed (or EINTR, by a debugger: once more does no harm).
+    server.return_memory();
+    until_renewal -= kMemoryCheck;
+    if (number != SIGHUP && until_renewal > 0) continue;
     server.renew_certificates();
+    until_renewal = kRenewalCheck;
   }
 }
 

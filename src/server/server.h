@@ -51,6 +51,10 @@ class Server {
   // on. A failure leaves the old ones in place and is logged.
   void renew_certificates();
 
+  // Gives the memory that many closed connections have left behind back to the system, where there
+  // is any. To be called every few seconds.
+  void return_memory();
+
   // Says goodbye to all connections within the limit of the configuration, makes everything durable
   // that was promised, ends the loops. Once; the status of the store.
   Status stop();
@@ -94,6 +98,7 @@ class Server {
   std::unique_ptr<gateway::HttpGateway> http_;
   std::unique_ptr<gateway::AdminGateway> admin_;
   std::shared_ptr<net::ConnectionBudget> budget_;
+  size_t most_connections_ = 0;  // Seen since memory was last returned.
   std::vector<std::pair<std::string, std::unique_ptr<net::Listener>>> listeners_;
   const std::string control_token_;  // Of control.json; the admin listener knows it.
   const Instant started_;

@@ -28,10 +28,8 @@ KINDS = [[], *([each] for each in ATTACKS), ATTACKS, []]  # Each for its part of
 # What the server may hold: its caches, backlogs and memtables at their defaults, and something for each peer.
 BUDGET_MIB = 640
 BUDGET_KIB_PER_PEER = 48
-# What it may hold afterwards, more than before. The C library keeps most of what thousands of connections had:
-# malloc_trim() gives it back, and nobody calls it.
-LEFT_MIB = 192
-LEFT_KIB_PER_PEER = 16
+# What it may hold afterwards, more than before: caches and memtables. Memory of connections is given back.
+LEFT_MIB = 96
 
 
 class Sampler(threading.Thread):
@@ -186,7 +184,7 @@ def run(folder, program, options, preload=None, mutation=None):
                 while hub.sample().sockets <= before.sockets + 2 * SPARE_SOCKETS:
                     time.sleep(0.1)
         after = wait_until_idle(
-            hub, before, LEFT_MIB * MIB + options.peers * LEFT_KIB_PER_PEER * 1024, options.patience
+            hub, before, LEFT_MIB * MIB, options.patience
         )
         sampler.ended.set()
         most = sampler.most("rss_bytes")

@@ -20,7 +20,11 @@
 #include "gateway/mqtt_gateway.h"
 #include "mqtt/transcript.h"
 
-namespace linarite::gateway {
+namespace linarite::server {
+
+using gateway::AmqpGateway;
+using gateway::FakeStream;
+using gateway::MqttGateway;
 
 inline constexpr size_t kOwedMax = size_t{2} << 20U;  // To a peer that does not read.
 
@@ -194,4 +198,4 @@ class FuzzedBackEnd {
   int names_ = 0;
 };
 
-}  // namespace linarite::gateway
+}  // namespace linarite::server

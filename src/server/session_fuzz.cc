@@ -14,13 +14,13 @@
 #include "base/logging.h"
 #include "base/random.h"
 #include "gateway/http_gateway.h"
-#include "gateway/session_parties.h"
 #include "http/serializer.h"
+#include "server/session_parties.h"
 #include "store/memory/memory_store.h"
 #include "wire/sas_token.h"
 
 using namespace linarite;
-using namespace linarite::gateway;
+using namespace linarite::server;
 
 namespace {
 
@@ -314,7 +314,7 @@ class Session {
                                                    .vault = vault_}};
   MqttGateway mqtt_{{}, {hub_, log_, metrics_}};
   AmqpGateway amqp_{{}, {hub_, log_, metrics_}};
-  HttpGateway http_{{hub_, log_, metrics_}};
+  gateway::HttpGateway http_{{hub_, log_, metrics_}};
   std::map<std::string, std::string> keys_;
   std::optional<FuzzedDevice> honest_;
   std::optional<FuzzedDevice> device_;

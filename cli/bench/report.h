@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/process_sample.h"
 #include "cli/bench/load.h"
 #include "cli/bench/plan.h"
-#include "cli/bench/process_sample.h"
 
 namespace linarite::cli {
 

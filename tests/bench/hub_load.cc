@@ -43,7 +43,7 @@ void fill(Session& session, Report& report) {
   const Options& options = session.options();
   create_identities(session, options.devices, report);
   const double start = session.now_s();
-  const uint64_t resident = sample_process(options.server).resident_bytes;
+  const uint64_t resident = sample_or_give_up(options.server).resident_bytes;
   const Window window(options.server, start);
   Downlink downlink(session, /*connect_devices=*/false);
   downlink.send_all(options.messages);
@@ -52,7 +52,7 @@ void fill(Session& session, Report& report) {
   report.add("queued", options.messages);
   report.add("queued_per_second", queued / (session.now_s() - start));
   session.run_for(kSettleS);
-  const uint64_t grown = sample_process(options.server).resident_bytes;
+  const uint64_t grown = sample_or_give_up(options.server).resident_bytes;
   report.add("rss_bytes_each",
              (static_cast<double>(grown) - static_cast<double>(resident)) / queued);
 }
@@ -92,7 +92,7 @@ void measure_idle(Session& session, Report& report) {
   const auto resident_at = [&](size_t count) {
     fleet.grow_to(count);
     session.run_for(kSettleS);
-    return sample_process(options.server).resident_bytes;
+    return sample_or_give_up(options.server).resident_bytes;
   };
   const uint64_t first = resident_at(options.first);
   const uint64_t second = resident_at(options.second);

@@ -255,18 +255,20 @@ void cut_power(const std::string& path) {
 // --- The C library's names.
 // -----------------------------------------------------------------------
 
+// Of a file that is created; else there is none.
+static mode_t mode_of(int flags, va_list more) {
+  return (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;
+}
+
 using namespace linarite::iofail;  // NOLINT: the names of the file above.
 
 extern "C" {
 
 int open(const char* path, int flags, ...) {
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0) {
-    va_list more;
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-  }
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = mode_of(flags, more);
+  va_end(more);
   if (fails(Call::kOpen, path)) return -1;
   const int descriptor = REAL(open)(path, flags, mode);
   opened(descriptor, path, flags);
@@ -274,13 +276,10 @@ int open(const char* path, int flags, ...) {
 }
 
 int openat(int folder, const char* path, int flags, ...) {
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0) {
-    va_list more;
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-  }
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = mode_of(flags, more);
+  va_end(more);
   if (fails(Call::kOpen, path)) return -1;
   const int descriptor = REAL(openat)(folder, path, flags, mode);
   opened(descriptor, path, flags);

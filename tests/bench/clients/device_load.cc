@@ -16,8 +16,8 @@
 
 #include "clients/devices.h"
 #include "clients/feed.h"
-#include "load/process_sample.h"
 #include "load/registry.h"
+#include "load/usage_window.h"
 #include "net/connection_budget.h"
 
 namespace linarite::load {
@@ -35,7 +35,7 @@ double library_cpu_s() { return own_cpu_s() - sending_cpu_s(); }
 
 uint64_t resident_bytes(Session& session) {
   session.run_for(kSettleS);
-  return sample_process(::getpid()).resident_bytes;
+  return sample_or_give_up(::getpid()).resident_bytes;
 }
 
 void measure_idle(Session& session, Devices& devices, Feed& feed, Report& report) {

@@ -19,8 +19,8 @@
 #include "base/random.h"
 #include "clients/back_ends.h"
 #include "load/mqtt_client.h"
-#include "load/process_sample.h"
 #include "load/registry.h"
+#include "load/usage_window.h"
 
 namespace linarite::load {
 namespace {
@@ -39,7 +39,7 @@ double library_cpu_s() { return own_cpu_s() - own_thread_cpu_s(); }
 
 uint64_t resident_bytes(Session& session) {
   session.run_for(kSettleS);
-  return sample_process(::getpid()).resident_bytes;
+  return sample_or_give_up(::getpid()).resident_bytes;
 }
 
 // One device after the other, with at most options.window messages that are not both accepted and

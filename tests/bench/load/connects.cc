@@ -4,7 +4,7 @@
 
 #include "load/latencies.h"
 #include "load/mqtt_client.h"
-#include "load/process_sample.h"
+#include "load/usage_window.h"
 
 namespace linarite::load {
 namespace {

@@ -13,8 +13,8 @@
 
 #include "load/latencies.h"
 #include "load/mqtt_client.h"
-#include "load/process_sample.h"
 #include "load/sender.h"
+#include "load/usage_window.h"
 
 namespace linarite::load {
 

@@ -4,7 +4,7 @@
 
 #include "http/client_connection.h"
 #include "load/latencies.h"
-#include "load/process_sample.h"
+#include "load/usage_window.h"
 
 namespace linarite::load {
 namespace {

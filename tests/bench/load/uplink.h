@@ -13,8 +13,8 @@
 #include "load/events_reader.h"
 #include "load/latencies.h"
 #include "load/mqtt_client.h"
-#include "load/process_sample.h"
 #include "load/token.h"
+#include "load/usage_window.h"
 
 namespace linarite::load {
 

@@ -1,11 +1,11 @@
-#include "cli/bench/process_sample.h"
+#include "base/process_sample.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <fstream>
 
-namespace linarite::cli {
+namespace linarite {
 namespace {
 
 class ProcessSampleTest : public ::testing::Test {
@@ -88,4 +88,4 @@ TEST_F(ProcessSampleTest, ThisProcess) {
 }
 
 }  // namespace
-}  // namespace linarite::cli
+}  // namespace linarite

@@ -1,4 +1,4 @@
-#include "cli/bench/process_sample.h"
+#include "base/process_sample.h"
 
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 
-namespace linarite::cli {
+namespace linarite {
 namespace {
 
 double ticks_per_second() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
@@ -101,4 +101,4 @@ Usage usage_between(const ProcessSample& before, const ProcessSample& after) {
   return out;
 }
 
-}  // namespace linarite::cli
+}  // namespace linarite

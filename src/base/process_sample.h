@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-namespace linarite::cli {
+namespace linarite {
 
 struct ProcessSample {
   double cpu_s = 0;  // User and system time of all its threads, in steps of 10 ms.
@@ -35,4 +35,4 @@ struct Usage {
 };
 Usage usage_between(const ProcessSample& before, const ProcessSample& after);
 
-}  // namespace linarite::cli
+}  // namespace linarite

@@ -87,11 +87,17 @@ class BackgroundErrors final : public rocksdb::EventListener {
  public:
   explicit BackgroundErrors(std::function<void(Error)> report) : report_(std::move(report)) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    report_(to_error(*status));
+    if (report_) report_(to_error(*status));
+  }
+  // After a full disk RocksDB would start a thread that waits for room and goes on writing. What
+  // failed has been answered as failed: only a new start may write again.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* goes_on) override {
+    *goes_on = false;
   }
 
  private:
-  std::function<void(Error)> report_;
+  std::function<void(Error)> report_;  // May be empty.
 };
 
 // Why each of them: docs/decisions/store-rocksdb-settings.md.
@@ -137,9 +143,7 @@ rocksdb::Options rocksdb_options(const DatabaseOptions& from, linarite::Logger& 
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
 
   options.info_log = std::make_shared<Warnings>(logger);
-  if (from.on_background_error) {
-    options.listeners.push_back(std::make_shared<BackgroundErrors>(from.on_background_error));
-  }
+  options.listeners.push_back(std::make_shared<BackgroundErrors>(from.on_background_error));
   return options;
 }
 

@@ -26,6 +26,7 @@ struct Partition::Device {
   C2dQueue queue;
   std::optional<WallTime> expiry_watched;  // Its place in expiries_.
   std::optional<ConnectionTimes> times;
+  bool times_unwritten = false;  // The store has older ones, or none.
 };
 
 }  // namespace linarite::hub

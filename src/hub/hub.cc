@@ -136,6 +136,18 @@ void Hub::open(Reply<Status> reply) {
       });
 }
 
+void Hub::close(Reply<Status> reply) {
+  auto left = std::make_shared<std::atomic<size_t>>(state_->partitions.size());
+  auto shared = std::make_shared<Reply<Status>>(std::move(reply));
+  for (const auto& partition : state_->partitions) {
+    partition->loop().post([partition = partition.get(), left, shared] {
+      partition->write_connection_times([left, shared](const Status&) {
+        if (left->fetch_sub(1) == 1) (*shared)({});
+      });
+    });
+  }
+}
+
 // Before anything that may be sealed is read: what is wrong with the vault is then said as such.
 Status Hub::State::open_keyring() {
   auto found = read_keyring(parts.store);

@@ -60,6 +60,9 @@ class Hub {
   // kStoreCorrupt names the record that does not fit; kMasterKeyUnusable: the vault is not that of
   // the store. Nothing else may be called before the reply.
   void open(Reply<Status> reply);
+  // Writes what waits to be written with more of its kind. Once, when the connections have ended
+  // and before the store is closed; what fails was promised to nobody.
+  void close(Reply<Status> reply);
 
   const HubOptions& options() const;
   const Clock& clock() const;

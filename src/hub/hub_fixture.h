@@ -71,10 +71,19 @@ class HubFixture : public ::testing::Test {
     start();
   }
   void stop() {
+    if (hub_) hub_->close({loop_, [](const Status&) {}});
     loop_.run_until_idle();
     loop_.drop_all();
     hub_.reset();
     store_.crash(nullptr);
+  }
+
+  // The process ends at once; the store keeps what is durable.
+  void kill() {
+    loop_.drop_all();
+    hub_.reset();
+    store_.crash(nullptr);
+    start();
   }
 
   void run() { loop_.run_until_idle(); }

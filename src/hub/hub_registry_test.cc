@@ -153,6 +153,37 @@ TEST_F(RegistryTest, ConnectionStateAndTimes) {
   EXPECT_EQ(get("d1")->connection_state_updated, wall());
 }
 
+TEST_F(RegistryTest, ConnectionTimesAreWrittenTogether) {
+  ASSERT_TRUE(create("d1"));
+  store_.hold_commits(true);
+  NotingLink link;
+  for (int i = 0; i < 20; ++i) {
+    connect("d1", link);
+    partition("d1").detach(link);
+    advance(std::chrono::milliseconds(200));
+  }
+  EXPECT_EQ(store_.held_count(), 0U);
+  const WallTime last = get("d1")->last_activity.value();
+  advance(seconds(1));
+  EXPECT_EQ(store_.held_count(), 1U);
+  store_.hold_commits(false);
+  store_.flush();
+  kill();
+  EXPECT_EQ(get("d1")->last_activity, last);
+}
+
+TEST_F(RegistryTest, ConnectionTimesEndWithTheDevice) {
+  ASSERT_TRUE(create("d1"));
+  NotingLink link;
+  connect("d1", link);
+  partition("d1").detach(link);
+  ASSERT_TRUE(remove("d1"));
+  ASSERT_TRUE(create("d1"));
+  advance(seconds(10));
+  restart();
+  EXPECT_FALSE(get("d1")->connection_state_updated);
+}
+
 TEST_F(RegistryTest, DisablingCutsTheConnectionAndIsDurable) {
   const auto device = create("d1");
   NotingLink link;
@@ -268,6 +299,14 @@ TEST_F(RegistryTest, SessionsAreKeptUntilTheDeviceGoes) {
   ASSERT_TRUE(remove("d1"));
   ASSERT_TRUE(create("d1"));
   EXPECT_FALSE(load());
+}
+
+TEST_F(RegistryTest, ErasingASessionThatIsNotThereWaitsForNothing) {
+  ASSERT_TRUE(create("d1"));
+  store_.hold_commits(true);
+  bool erased = false;
+  partition("d1").erase_session("d1", [&](const Status& status) { erased = status.has_value(); });
+  EXPECT_TRUE(erased);
 }
 
 TEST_F(RegistryTest, ASessionIsReadOnceItsWritesAreDurable) {

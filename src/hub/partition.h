@@ -124,6 +124,10 @@ class Partition {
   void save_session(std::string_view device_id, const Session& session, StatusDone done);
   void erase_session(std::string_view device_id, StatusDone done);
 
+  // When devices came and went is written some seconds later, for many of them at once; this writes
+  // what is left, as at the end of the server.
+  void write_connection_times(StatusDone done);
+
   // --- The back end's side; Hub calls these on the right loop.
 
   void create_device(IdentityWrite write, Done<DeviceView> done);
@@ -175,11 +179,13 @@ class Partition {
   // Whether new work may be committed, with `more` bytes that wait to be.
   Status check_backlog(size_t more = 0) const;
   uint64_t next_sequence(store::Batch& batch);
-  void write_connection_times(Device& device);
+  void tell(QueueEvent::Kind kind, const Device& device, const Message& message) const;
+
+  // partition_connections.cc
+  void unlink(Device& device);
+  void note_connection(Device& device);
   Result<std::optional<Session>> read_session(std::string_view device_id) const;
   void commit_session(std::string_view device_id, store::Batch batch, StatusDone done);
-  void unlink(Device& device);
-  void tell(QueueEvent::Kind kind, const Device& device, const Message& message) const;
 
   // partition_registry.cc
   void run_identity_write(const std::string& device_id, Task task);
@@ -223,6 +229,8 @@ class Partition {
   // Writes of one identity run one after the other: those that wait, by device id.
   ByName<std::deque<Task>> identity_writes_;
   ByName<SessionWrites> session_writes_;
+  std::vector<std::string> unwritten_times_;  // Ids of devices; each once.
+  TimerId times_timer_ = 0;
   FeedbackQueue feedback_;
   EventLog events_;
   Statistics totals_;  // Without `connected`.

@@ -239,7 +239,7 @@ void Partition::updated(Device& device, Identity identity) {
   }
   DeviceLink* const link = device.link;
   unlink(device);
-  write_connection_times(device);
+  note_connection(device);
   link->disconnect(reason);
 }
 

@@ -86,11 +86,12 @@ void delete_device(HttpCall call) {
 void list_devices(HttpCall call) {
   const auto limit = list_limit(call.target);
   if (!limit) return call.done(std::unexpected(limit.error()));
-  call.hub.list_devices(
-      *limit,
-      {call.loop, [done = std::move(call.done)](const std::vector<hub::DeviceView>& views) mutable {
-         done(json_response(device_list_json(views)));
-       }});
+  call.hub.list_devices(*limit,
+                        {call.loop, [done = std::move(call.done)](
+                                        const Result<std::vector<hub::DeviceView>>& views) mutable {
+                           if (!views) return done(std::unexpected(views.error()));
+                           done(json_response(device_list_json(*views)));
+                         }});
 }
 
 }  // namespace linarite::gateway

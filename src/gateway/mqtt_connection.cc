@@ -219,12 +219,11 @@ void MqttConnection::log_in() {
     return refuse(attached.error());
   }
   partition_ = &partition;
-  const auto device = partition.get_device(identity_.device_id);
-  encoder_.emplace(
-      TelemetrySender{.device_id = identity_.device_id,
-                      .generation_id = device ? device->identity.generation_id : std::string_view(),
-                      .by_policy = principal->kind == hub::Principal::Kind::kPolicy,
-                      .model_id = model_id_});
+  const std::string generation_id = partition.generation_id(identity_.device_id);
+  encoder_.emplace(TelemetrySender{.device_id = identity_.device_id,
+                                   .generation_id = generation_id,
+                                   .by_policy = principal->kind == hub::Principal::Kind::kPolicy,
+                                   .model_id = model_id_});
   if (!clean_session_) {
     return partition.load_session(
         identity_.device_id, guarded([this](Result<std::optional<hub::Session>> stored) {

@@ -6,14 +6,14 @@
 
 #include "hub/c2d_queue.h"
 #include "hub/device_link.h"
-#include "hub/identity.h"
 #include "hub/partition.h"
+#include "hub/stored_identity.h"
 
 namespace linarite::hub {
 
 struct Partition::Device {
   uint64_t number = 0;  // Given when first watched for expiry, never twice in a partition.
-  Identity identity;
+  StoredIdentity identity;
   bool deleting = false;  // A delete is on its way to the disk: no new work.
 
   DeviceLink* link = nullptr;

@@ -404,18 +404,21 @@ void gather(const std::vector<std::unique_ptr<Partition>>& partitions, size_t in
 struct DeviceList {
   size_t limit;
   std::vector<DeviceView> views;
+  Status failure;
 };
 
 }  // namespace
 
-void Hub::list_devices(size_t limit, Reply<std::vector<DeviceView>> reply) {
+void Hub::list_devices(size_t limit, Reply<Result<std::vector<DeviceView>>> reply) {
   gather<DeviceList>(
-      state_->partitions, 0, {limit, {}},
+      state_->partitions, 0, {limit, {}, {}},
       [](const Partition& partition, DeviceList& list) {
         auto more = partition.list_devices(list.limit);
-        std::ranges::move(more, std::back_inserter(list.views));
+        if (!more) list.failure = std::unexpected(more.error());
+        if (more) std::ranges::move(*more, std::back_inserter(list.views));
       },
       [reply = std::move(reply)](DeviceList list) mutable {
+        if (!list.failure) return reply(std::unexpected(list.failure.error()));
         std::ranges::sort(list.views, {}, [](const DeviceView& view) -> const std::string& {
           return view.identity.device_id;
         });

@@ -104,7 +104,7 @@ class Hub {
   void update_device(IdentityWrite write, Condition condition, Reply<Result<DeviceView>> reply);
   void delete_device(std::string device_id, Condition condition, Reply<Status> reply);
   void get_device(std::string device_id, Reply<Result<DeviceView>> reply);
-  void list_devices(size_t limit, Reply<std::vector<DeviceView>> reply);
+  void list_devices(size_t limit, Reply<Result<std::vector<DeviceView>>> reply);
   void statistics(Reply<Statistics> reply);
   void send(std::string device_id, wire::C2dMessage message, Reply<Result<uint64_t>> reply);
   void purge(std::string device_id, Reply<Result<uint64_t>> reply);

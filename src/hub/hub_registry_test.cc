@@ -127,8 +127,8 @@ TEST_F(RegistryTest, ListsInOrderAndCounts) {
   for (const char* id : {"c", "a", "b"}) ASSERT_TRUE(create(id));
   ASSERT_TRUE(update({.device_id = "b", .status = DeviceStatus::kDisabled}));
   std::string ids;
-  hub_->list_devices(2, {loop_, [&](const std::vector<DeviceView>& views) {
-                           for (const auto& view : views) ids += view.identity.device_id;
+  hub_->list_devices(2, {loop_, [&](const Result<std::vector<DeviceView>>& views) {
+                           for (const auto& view : *views) ids += view.identity.device_id;
                          }});
   Statistics counted;
   hub_->statistics({loop_, [&](Statistics statistics) { counted = statistics; }});

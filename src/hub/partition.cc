@@ -5,6 +5,7 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -26,6 +27,9 @@ constexpr size_t kStandInTries = 64;
 
 Partition::Partition(Parts parts)
     : parts_(std::move(parts)),
+      nobody_({.primary_key = stand_in_policy().primary_key,
+               .secondary_key = stand_in_policy().secondary_key},
+              parts_.vault),
       feedback_({.partition = parts_.id,
                  .options = parts_.options.feedback,
                  .store = parts_.store,
@@ -35,8 +39,8 @@ Partition::Partition(Parts parts)
                  .device_exists =
                      [this](const FeedbackRecord& record) {
                        const DevicePtr device = find(record.device_id);
-                       return device &&
-                              device->identity.generation_id == record.device_generation_id;
+                       return device && device->identity.fields().generation_id ==
+                                            record.device_generation_id;
                      }}),
       events_({.id = parts_.id,
                .options = parts_.options.events,
@@ -61,7 +65,7 @@ Status Partition::load() {
   if (!scanned) return scanned;
   // Numbers of the last block may have been used by what is already gone again.
   next_sequence_ = reserved_sequence_;
-  std::unordered_map<uint64_t, Device*>().swap(loaded_owners_);
+  std::vector<std::pair<uint64_t, Device*>>().swap(loaded_owners_);
   if (parts_.watch) {
     for (const auto& entry : devices_) {
       Device& device = *entry.second;
@@ -117,12 +121,12 @@ Status Partition::load_record(std::string_view key, std::string_view value) {
 }
 
 Status Partition::load_device(std::string_view value) {
-  auto identity = decode_identity(value, parts_.vault);
+  auto identity = StoredIdentity::read(value, parts_.vault);
   if (!identity) return std::unexpected(identity.error());
-  DevicePtr& device = devices_[identity->device_id];
+  DevicePtr& device = devices_[std::string(identity->device_id())];
   if (!device) device = std::make_shared<Device>();
   device->identity = *std::move(identity);
-  count(device->identity, +1);
+  count(device->identity.fields().status, +1);
   ++parts_.identities;
   return {};
 }
@@ -133,8 +137,9 @@ Status Partition::load_message(std::string_view key, std::string_view value) {
   if (key.front() == kCountKey) {
     const auto count = decode_number(value);
     if (!count) return std::unexpected(count.error());
-    const auto owner = loaded_owners_.find(*sequence);
-    if (owner == loaded_owners_.end()) {
+    const auto owner = std::ranges::lower_bound(loaded_owners_, *sequence, {},
+                                                &std::pair<uint64_t, Device*>::first);
+    if (owner == loaded_owners_.end() || owner->first != *sequence) {
       return fail(ErrorCode::kStoreCorrupt, "a delivery count belongs to no message");
     }
     owner->second->queue.find(*sequence)->delivery_count = static_cast<uint32_t>(*count);
@@ -149,7 +154,7 @@ Status Partition::load_message(std::string_view key, std::string_view value) {
                                         .size = header->size,
                                         .state = Message::State::kReady,
                                         .ack = header->ack});
-  loaded_owners_.emplace(*sequence, device.get());
+  loaded_owners_.emplace_back(*sequence, device.get());
   watch_expiry(*device, message.expiry);
   parts_.metrics.messages_pending.Increment();
   return {};
@@ -157,8 +162,7 @@ Status Partition::load_message(std::string_view key, std::string_view value) {
 
 Partition::DevicePtr Partition::find(std::string_view device_id) const {
   const auto found = devices_.find(device_id);
-  return found == devices_.end() || found->second->identity.device_id.empty() ? nullptr
-                                                                              : found->second;
+  return found == devices_.end() || found->second->identity.empty() ? nullptr : found->second;
 }
 
 void Partition::commit(store::Batch batch, StatusDone done) {
@@ -204,6 +208,23 @@ Partition::DevicePtr Partition::stand_in(std::string_view device_id) const {
   return nullptr;
 }
 
+// Those of the device, or another's: opening them takes its time, so there are always some.
+Result<KeyPair> Partition::keys_to_compare(const IdentityFields& known, const Device* other) const {
+  const auto has_keys = [](const IdentityFields& fields) {
+    return !fields.keys.sealed.empty() || !fields.keys.primary.empty();
+  };
+  const IdentityFields others = other != nullptr ? other->identity.fields() : IdentityFields();
+  const IdentityFields& chosen = has_keys(known)    ? known
+                                 : has_keys(others) ? others
+                                                    : nobody_.fields();
+  auto keys = open_keys(chosen, parts_.vault);
+  if (!keys) {
+    parts_.log.error("the keys of a device can't be opened",
+                     {{"device", std::string(chosen.device_id)}, {"error", keys.error().message}});
+  }
+  return keys;
+}
+
 Result<Principal> Partition::authenticate_device(std::string_view device_id,
                                                  std::string_view token_text) {
   const auto refuse = [this](std::string message) {
@@ -215,12 +236,11 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   // What is looked at, for an id or a policy that is none, is another one: each class of tokens
   // takes the same way, so that its time does not tell who exists (reliability 3.4).
   const auto found = devices_.find(device_id);
-  const Device* const device = found == devices_.end() || found->second->identity.device_id.empty()
-                                   ? nullptr
-                                   : found->second.get();
+  const Device* const device =
+      found == devices_.end() || found->second->identity.empty() ? nullptr : found->second.get();
   const DevicePtr other = stand_in(device_id);
   // The table has compared a known id with its own.
-  const bool same = device == nullptr && other && other->identity.device_id == device_id;
+  const bool same = device == nullptr && other && other->identity.device_id() == device_id;
   const PolicySet* const policies = parts_.policies.load(std::memory_order_acquire);
   const Policy* policy = token->policy.empty() ? nullptr : policies->find(token->policy);
 
@@ -228,14 +248,17 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   std::string_view primary;
   std::string_view secondary;
   const bool by_device = token->policy.empty();
-  const bool sas =
-      !same && device != nullptr && device->identity.authentication == AuthenticationType::kSas;
+  const IdentityFields known = device != nullptr ? device->identity.fields() : IdentityFields();
+  const bool sas = !same && device != nullptr && known.authentication == AuthenticationType::kSas;
   const bool may_connect = policy != nullptr && has(policy->rights, Right::kDeviceConnect);
-  const Device* const looked_at = device != nullptr ? device : other.get();
-  if (by_device && looked_at != nullptr) {
-    primary = looked_at->identity.primary_key;
-    secondary = looked_at->identity.secondary_key;
-  } else if (const Policy& used = may_connect ? *policy : stand_in_policy(); !by_device) {
+  Result<KeyPair> opened;
+  if (by_device) {
+    opened = keys_to_compare(known, other.get());
+    if (!opened) return std::unexpected(opened.error());
+    primary = opened->primary;
+    secondary = opened->secondary;
+  } else {
+    const Policy& used = may_connect ? *policy : stand_in_policy();
     primary = used.primary_key;
     secondary = used.secondary_key;
   }
@@ -253,7 +276,7 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   if (expired) return refuse("the token has expired");
   if (!sas) return refuse("the device is unknown or does not use keys");
   if (device->deleting) return refuse("the device is unknown or does not use keys");
-  if (device->identity.status == DeviceStatus::kDisabled) {
+  if (known.status == DeviceStatus::kDisabled) {
     return fail(ErrorCode::kDeviceDisabled, "the device is disabled");
   }
   principal.kind = by_device ? Principal::Kind::kDevice : Principal::Kind::kPolicy;
@@ -270,7 +293,7 @@ void Partition::tell(QueueEvent::Kind kind, const Device& device, const Message&
   parts_.watch({.kind = kind,
                 .partition = parts_.id,
                 .sequence = message.sequence,
-                .device_id = device.identity.device_id,
+                .device_id = device.identity.device_id(),
                 .delivery_count = message.delivery_count});
 }
 

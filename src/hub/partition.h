@@ -35,6 +35,7 @@
 #include "hub/queue_event.h"
 #include "hub/records.h"
 #include "hub/session.h"
+#include "hub/stored_identity.h"
 #include "store/store.h"
 #include "wire/c2d_message.h"
 
@@ -134,8 +135,10 @@ class Partition {
   void update_device(IdentityWrite write, Condition condition, Done<DeviceView> done);
   void delete_device(const std::string& device_id, Condition condition, StatusDone done);
   Result<DeviceView> get_device(std::string_view device_id) const;
+  // Empty if there is no such device.
+  std::string generation_id(std::string_view device_id) const;
   // At most `limit`, in order of the ids.
-  std::vector<DeviceView> list_devices(size_t limit) const;
+  Result<std::vector<DeviceView>> list_devices(size_t limit) const;
   Statistics statistics() const;
 
   // Queues a message; the sequence number comes once it is durable. Errors: service-protocol 2.3.
@@ -174,6 +177,7 @@ class Partition {
   Status load_message(std::string_view key, std::string_view value);
   DevicePtr find(std::string_view device_id) const;
   DevicePtr stand_in(std::string_view device_id) const;
+  Result<KeyPair> keys_to_compare(const IdentityFields& known, const Device* other) const;
   WallTime wall() const { return parts_.loop.clock().wall(); }
   void commit(store::Batch batch, StatusDone done);
   // Whether new work may be committed, with `more` bytes that wait to be.
@@ -193,11 +197,11 @@ class Partition {
   void create_now(IdentityWrite write, Done<DeviceView> done);
   void update_now(IdentityWrite write, const Condition& condition, Done<DeviceView> done);
   void delete_now(const std::string& device_id, const Condition& condition, StatusDone done);
-  void updated(Device& device, Identity identity);
+  void updated(Device& device, StoredIdentity identity);
   void deleted(Device& device);
-  DeviceView view(const Device& device) const;
+  Result<DeviceView> view(const Device& device) const;
   std::string new_generation_id();
-  void count(const Identity& identity, int by);
+  void count(DeviceStatus status, int by);
 
   // partition_queue.cc
   Result<DevicePtr> admit(std::string_view device_id, const wire::C2dMessage& message);
@@ -223,9 +227,11 @@ class Partition {
   void expire(const DevicePtr& device);
 
   Parts parts_;
+  const StoredIdentity nobody_;  // With keys that open no device.
   ByName<DevicePtr> devices_;
   std::unordered_map<DeviceLink*, DevicePtr> links_;
-  std::unordered_map<uint64_t, Device*> loaded_owners_;  // Message to device, while loading.
+  // The devices of messages, by sequence, while loading.
+  std::vector<std::pair<uint64_t, Device*>> loaded_owners_;
   // Writes of one identity run one after the other: those that wait, by device id.
   ByName<std::deque<Task>> identity_writes_;
   ByName<SessionWrites> session_writes_;

@@ -22,7 +22,7 @@ constexpr size_t kTimesPerCommit = 1000;
 Status Partition::attach(std::string_view device_id, DeviceLink& link, uint64_t key_fingerprint) {
   const DevicePtr device = find(device_id);
   if (!device || device->deleting) return fail(ErrorCode::kDeviceNotFound);
-  const bool disabled = device->identity.status == DeviceStatus::kDisabled;
+  const bool disabled = device->identity.fields().status == DeviceStatus::kDisabled;
   if (disabled && !mutated(Mutation::kDisabledMayConnect)) return fail(ErrorCode::kDeviceDisabled);
   CHECK(!links_.contains(&link));
   if (DeviceLink* const older = device->link) {
@@ -71,7 +71,7 @@ void Partition::note_connection(Device& device) {
   if (device.deleting) return;
   device.times = ConnectionTimes{.state_updated = wall(), .last_activity = wall()};
   if (std::exchange(device.times_unwritten, true)) return;
-  unwritten_times_.push_back(device.identity.device_id);
+  unwritten_times_.emplace_back(device.identity.device_id());
   if (times_timer_ != 0) return;
   times_timer_ = parts_.loop.run_after(kTimesDelay, [this] {
     times_timer_ = 0;
@@ -86,7 +86,7 @@ void Partition::write_connection_times(StatusDone done) {
     unwritten_times_.pop_back();
     // It may have been deleted since, and another made in its place.
     if (!device || !std::exchange(device->times_unwritten, false) || device->deleting) continue;
-    batch.put(record_key(kConnectionKey, device->identity.device_id),
+    batch.put(record_key(kConnectionKey, device->identity.device_id()),
               encode_connection_times(*device->times));
   }
   if (batch.empty()) return done({});

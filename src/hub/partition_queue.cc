@@ -46,7 +46,7 @@ Result<Partition::DevicePtr> Partition::admit(std::string_view device_id,
   if (!device || device->deleting) {
     return fail(ErrorCode::kDeviceNotFound, "no device has this id");
   }
-  if (device->identity.status == DeviceStatus::kDisabled) {
+  if (device->identity.fields().status == DeviceStatus::kDisabled) {
     return fail(ErrorCode::kDeviceNotFound, "the device is disabled");
   }
   if (const Status ok = wire::check_c2d_message(message); !ok) return std::unexpected(ok.error());
@@ -193,7 +193,7 @@ bool Partition::load_body(Device& device, Message& message) {
   auto stored = value && *value
                     ? decode_message(**value)
                     : Result<StoredMessage>(fail(ErrorCode::kStoreCorrupt, "a message is missing"));
-  if (!stored || stored->header.device_id != device.identity.device_id) {
+  if (!stored || stored->header.device_id != device.identity.device_id()) {
     parts_.log.error("a queued message can't be read and is kept aside",
                      {{"partition", fmt::format("{}", parts_.id)},
                       {"sequence", fmt::format("{}", message.sequence)},
@@ -363,11 +363,12 @@ void Partition::end_in(store::Batch& batch, Device& device, Message& message, En
   // without.
   if (wants_feedback(message.ack, endings.outcome) && !mutated(Mutation::kFeedbackDropped)) {
     if (!message.id && load_body(device, message)) remember_id(message, *message.cached);
+    const IdentityFields identity = device.identity.fields();
     FeedbackRecord record{.original_message_id = message.id ? *message.id : std::string(),
                           .enqueued = wall(),
                           .outcome = endings.outcome,
-                          .device_id = device.identity.device_id,
-                          .device_generation_id = device.identity.generation_id};
+                          .device_id = std::string(identity.device_id),
+                          .device_generation_id = std::string(identity.generation_id)};
     const uint64_t sequence = next_sequence(batch);
     batch.put(record_key(kFeedbackKey, sequence), encode_feedback(record));
     endings.feedback.emplace_back(sequence, std::move(record));
@@ -386,7 +387,7 @@ void Partition::ended(const DevicePtr& device, Endings endings) {
       parts_.watch({.kind = QueueEvent::Kind::kEnded,
                     .partition = parts_.id,
                     .sequence = sequence,
-                    .device_id = device->identity.device_id,
+                    .device_id = device->identity.device_id(),
                     .delivery_count = message->delivery_count,
                     .outcome = endings.outcome,
                     .feedback = wants_feedback(message->ack, endings.outcome)});
@@ -453,7 +454,7 @@ void Partition::expire_due() {
     Device* const due = expiries_.begin()->second;
     expiries_.erase(expiries_.begin());
     due->expiry_watched.reset();
-    const DevicePtr device = find(due->identity.device_id);
+    const DevicePtr device = find(due->identity.device_id());
     if (device && !device->deleting) expire(device);
   }
   arm_expiry();

@@ -72,9 +72,9 @@ Status check_identity(const Identity& identity) {
   return {};
 }
 
-Status check_condition(const Condition& condition, const Identity& identity) {
+Status check_condition(const Condition& condition, const StoredIdentity& identity) {
   if (mutated(Mutation::kEtagIgnored)) return {};
-  if (condition.kind == Condition::Kind::kEtag && condition.etag != identity.etag) {
+  if (condition.kind == Condition::Kind::kEtag && condition.etag != identity.fields().etag) {
     return fail(ErrorCode::kPreconditionFailed, "the etag is not the identity's");
   }
   return {};
@@ -82,9 +82,10 @@ Status check_condition(const Condition& condition, const Identity& identity) {
 
 // Whether a connection may stay that used this key (its fingerprint; 0: another credential than a
 // key of the device). The other key may be renewed under it: this is how keys are rotated.
-bool still_admits(const Identity& identity, uint64_t key) {
-  return key == 0 || key == key_fingerprint(identity.primary_key) ||
-         key == key_fingerprint(identity.secondary_key);
+bool still_admits(const StoredIdentity& identity, uint64_t key, const KeyVault& vault) {
+  if (key == 0) return true;
+  const auto keys = identity.keys(vault);
+  return keys && (key == key_fingerprint(keys->primary) || key == key_fingerprint(keys->secondary));
 }
 
 // One key given without the other is a mistake (service-protocol 5.2).
@@ -155,14 +156,17 @@ void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
     identity.device_scope =
         "ms-azure-iot-edge://" + identity.device_id + "-" + identity.generation_id;
   }
+  StoredIdentity stored(identity, parts_.vault);
+  wipe(identity.primary_key);
+  wipe(identity.secondary_key);
   store::Batch batch;
-  batch.put(record_key(kDeviceKey, identity.device_id), encode_identity(identity, parts_.vault));
-  commit(std::move(batch), [this, identity, done = std::move(done)](Status status) mutable {
-    const std::string id = identity.device_id;
+  batch.put(record_key(kDeviceKey, identity.device_id), stored.record());
+  commit(std::move(batch), [this, stored = std::move(stored), id = identity.device_id,
+                            done = std::move(done)](Status status) mutable {
     if (status) {
       auto device = std::make_shared<Device>();
-      device->identity = std::move(identity);
-      count(device->identity, +1);
+      device->identity = std::move(stored);
+      count(device->identity.fields().status, +1);
       // Known before it is answered: the answer may run the next request at once.
       devices_.insert_or_assign(id, device);
       done(view(*device));
@@ -194,7 +198,10 @@ void Partition::update_now(IdentityWrite write, const Condition& condition, Done
   if (one_key_only(write)) {
     return refuse({ErrorCode::kArgumentInvalid, "both symmetric keys must be given, or none"});
   }
-  Identity identity = device->identity;
+  auto opened = device->identity.open(parts_.vault);
+  if (!opened) return refuse(opened.error());
+  Identity& identity = *opened;
+  const DeviceStatus status_before = identity.status;
   apply(write, identity);
   if (identity.authentication == AuthenticationType::kSas && identity.primary_key.empty()) {
     identity.primary_key = generate_key(parts_.random);
@@ -202,16 +209,19 @@ void Partition::update_now(IdentityWrite write, const Condition& condition, Done
   }
   if (const Status ok = check_identity(identity); !ok) return refuse(ok.error());
   if (const Status ok = check_backlog(); !ok) return refuse(ok.error());
-  if (identity.status != device->identity.status) identity.status_updated = wall();
+  if (identity.status != status_before) identity.status_updated = wall();
   identity.etag = base64_encode(parts_.random.bytes(kEtagSize));
+  StoredIdentity stored(identity, parts_.vault);
+  wipe(identity.primary_key);
+  wipe(identity.secondary_key);
   store::Batch batch;
-  batch.put(record_key(kDeviceKey, identity.device_id), encode_identity(identity, parts_.vault));
+  batch.put(record_key(kDeviceKey, identity.device_id), stored.record());
   if (mutated(Mutation::kIdentityAckedEarly))
     std::exchange(done, [](const auto&) {})(view(*device));
-  commit(std::move(batch), [this, device, identity, done = std::move(done)](Status status) mutable {
-    const std::string id = identity.device_id;
+  commit(std::move(batch), [this, device, stored = std::move(stored), id = identity.device_id,
+                            done = std::move(done)](Status status) mutable {
     if (status) {
-      updated(*device, std::move(identity));
+      updated(*device, std::move(stored));
       done(view(*device));
     } else {
       done(std::unexpected(status.error()));
@@ -221,18 +231,18 @@ void Partition::update_now(IdentityWrite write, const Condition& condition, Done
 }
 
 // Takes the new identity and ends a connection that it no longer admits.
-void Partition::updated(Device& device, Identity identity) {
-  count(device.identity, -1);
-  Identity old = std::exchange(device.identity, std::move(identity));
-  wipe(old.primary_key);
-  wipe(old.secondary_key);
-  count(device.identity, +1);
-  const Identity& now = device.identity;
+void Partition::updated(Device& device, StoredIdentity identity) {
+  const StoredIdentity before = std::exchange(device.identity, std::move(identity));
+  const IdentityFields old = before.fields();
+  const IdentityFields now = device.identity.fields();
+  count(old.status, -1);
+  count(now.status, +1);
   if (device.link == nullptr || mutated(Mutation::kDisabledStaysConnected)) return;
   Error reason{ErrorCode::kIotHubUnauthorized, "the device's credentials were changed"};
   if (now.status == DeviceStatus::kDisabled) {
     reason = {ErrorCode::kDeviceDisabled, "the device was disabled"};
-  } else if (now.authentication == old.authentication && still_admits(now, device.link_key) &&
+  } else if (now.authentication == old.authentication &&
+             still_admits(device.identity, device.link_key, parts_.vault) &&
              now.primary_thumbprint == old.primary_thumbprint &&
              now.secondary_thumbprint == old.secondary_thumbprint) {
     return;
@@ -273,7 +283,7 @@ void Partition::delete_now(const std::string& device_id, const Condition& condit
     if (message.delivery_count > 0) batch.erase(record_key(kCountKey, message.sequence));
   });
   commit(std::move(batch), [this, device, done = std::move(done)](Status status) mutable {
-    const std::string id = device->identity.device_id;
+    const std::string id(device->identity.device_id());
     if (status) deleted(*device);
     done(std::move(status));
     end_identity_write(id);
@@ -293,11 +303,9 @@ void Partition::deleted(Device& device) {
   device.queue = C2dQueue();
   if (device.expiry_watched) expiries_.erase({*device.expiry_watched, device.number});
   device.expiry_watched.reset();
-  count(device.identity, -1);
-  wipe(device.identity.primary_key);
-  wipe(device.identity.secondary_key);
+  count(device.identity.fields().status, -1);
   --parts_.identities;
-  devices_.erase(device.identity.device_id);
+  devices_.erase(devices_.find(device.identity.device_id()));
   if (link != nullptr) link->disconnect({ErrorCode::kDeviceNotFound, "the device was deleted"});
 }
 
@@ -307,19 +315,26 @@ Result<DeviceView> Partition::get_device(std::string_view device_id) const {
   return view(*device);
 }
 
-std::vector<DeviceView> Partition::list_devices(size_t limit) const {
+std::string Partition::generation_id(std::string_view device_id) const {
+  const DevicePtr device = find(device_id);
+  return device ? std::string(device->identity.fields().generation_id) : std::string();
+}
+
+Result<std::vector<DeviceView>> Partition::list_devices(size_t limit) const {
   std::vector<const Device*> found;
   for (const auto& [id, device] : devices_) {
-    if (!device->identity.device_id.empty()) found.push_back(device.get());
+    if (!device->identity.empty()) found.push_back(device.get());
   }
   const size_t count = std::min(limit, found.size());
-  const auto by_id = [](const Device* device) -> const std::string& {
-    return device->identity.device_id;
-  };
+  const auto by_id = [](const Device* device) { return device->identity.device_id(); };
   std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(count), {}, by_id);
   std::vector<DeviceView> views;
   views.reserve(count);
-  for (size_t i = 0; i < count; ++i) views.push_back(view(*found[i]));
+  for (size_t i = 0; i < count; ++i) {
+    auto one = view(*found[i]);
+    if (!one) return std::unexpected(one.error());
+    views.push_back(*std::move(one));
+  }
   return views;
 }
 
@@ -329,15 +344,17 @@ Statistics Partition::statistics() const {
   return sum;
 }
 
-void Partition::count(const Identity& identity, int by) {
+void Partition::count(DeviceStatus status, int by) {
   const auto change = static_cast<uint64_t>(static_cast<int64_t>(by));
   totals_.devices += change;
-  (identity.status == DeviceStatus::kEnabled ? totals_.enabled : totals_.disabled) += change;
+  (status == DeviceStatus::kEnabled ? totals_.enabled : totals_.disabled) += change;
   parts_.metrics.devices_registered.Increment(by);
 }
 
-DeviceView Partition::view(const Device& device) const {
-  DeviceView view{.identity = device.identity, .connected = device.link != nullptr};
+Result<DeviceView> Partition::view(const Device& device) const {
+  auto identity = device.identity.open(parts_.vault);
+  if (!identity) return std::unexpected(identity.error());
+  DeviceView view{.identity = *std::move(identity), .connected = device.link != nullptr};
   if (device.times) {
     view.connection_state_updated = device.times->state_updated;
     view.last_activity = device.times->last_activity;

@@ -73,12 +73,14 @@ class Decoder {
   WallTime time() {
     return WallTime(std::chrono::milliseconds(static_cast<int64_t>(number<uint64_t>())));
   }
-  std::string text() {
+  // A text where it lies in the value.
+  std::string_view view() {
     const auto size = number<uint32_t>();
     const auto bytes = ok_ ? reader_.take(size) : std::nullopt;
     if (!bytes) ok_ = false;
-    return std::string(bytes.value_or(ByteView()));
+    return bytes.value_or(ByteView());
   }
+  std::string text() { return std::string(view()); }
   bool flag() {
     const auto value = number<uint8_t>();
     if (value > 1) ok_ = false;
@@ -108,22 +110,15 @@ void encode_header(Encoder& encoder, const MessageHeader& header) {
   encoder.number(static_cast<uint8_t>(header.ack));
 }
 
-// The two keys of an identity or a policy, and how they lie in its record.
-struct StoredKeys {
-  std::string primary;  // Plain, of a record of version 1.
-  std::string secondary;
-  Bytes sealed;  // Empty: there are none, or they are plain.
-};
-
 bool too_long(const StoredKeys& keys) {
   return keys.primary.size() > kKeyTextMax || keys.secondary.size() > kKeyTextMax;
 }
 
 StoredKeys decode_keys(Decoder& decoder) {
-  if (decoder.sealed()) return {.primary = {}, .secondary = {}, .sealed = decoder.text()};
+  if (decoder.sealed()) return {.primary = {}, .secondary = {}, .sealed = decoder.view()};
   StoredKeys keys;
-  keys.primary = decoder.text();
-  keys.secondary = decoder.text();
+  keys.primary = decoder.view();
+  keys.secondary = decoder.view();
   return keys;
 }
 
@@ -138,24 +133,28 @@ Bytes seal_keys(const SealedPlace& place, std::string_view primary, std::string_
   return sealed;
 }
 
-Status open_keys(const SealedPlace& place, const StoredKeys& stored, const KeyVault& vault,
-                 std::string& primary, std::string& secondary) {
-  primary = stored.primary;
-  secondary = stored.secondary;
-  if (stored.sealed.empty()) return {};
+Result<KeyPair> open_keys(const SealedPlace& place, const StoredKeys& stored,
+                          const KeyVault& vault) {
+  KeyPair keys;
+  keys.primary = stored.primary;
+  keys.secondary = stored.secondary;
+  if (stored.sealed.empty()) return keys;
   auto plain = vault.open(place, stored.sealed);
   if (!plain) {
     return fail(plain.error().code,
                 fmt::format("{} of {}: {}", place.kind, place.name, plain.error().message));
   }
   Decoder in(*plain);
-  primary = in.text();
-  secondary = in.text();
+  keys.primary = in.view();
+  keys.secondary = in.view();
   const bool whole = in.done();
   wipe(*plain);
-  return whole ? Status{} : corrupt("pair of keys");
+  if (!whole) return corrupt("pair of keys");
+  return keys;
 }
 
+// Of an Identity or of IdentityFields.
+template <class Identity>
 SealedPlace place_of(const Identity& identity) {
   return {.kind = kDeviceKeys, .name = identity.device_id, .generation = identity.generation_id};
 }
@@ -180,6 +179,17 @@ MessageHeader decode_header(Decoder& decoder) {
 }
 
 }  // namespace
+
+KeyPair& KeyPair::operator=(KeyPair&& other) noexcept {
+  primary.swap(other.primary);  // What was here goes with the other one.
+  secondary.swap(other.secondary);
+  return *this;
+}
+
+KeyPair::~KeyPair() {
+  wipe(primary);
+  wipe(secondary);
+}
 
 Bytes record_key(char kind, std::string_view name) {
   Bytes key;
@@ -211,25 +221,43 @@ Bytes encode_identity(const Identity& identity, const KeyVault& vault) {
   return out.take();
 }
 
+Result<IdentityFields> identity_fields(ByteView value) {
+  Decoder in(value, kSealedVersion);
+  IdentityFields fields;
+  fields.device_id = in.view();
+  fields.generation_id = in.view();
+  fields.etag = in.view();
+  fields.status = in.enumerator(DeviceStatus::kDisabled);
+  fields.status_reason = in.view();
+  fields.status_updated = in.optional_time();
+  fields.authentication = in.enumerator(AuthenticationType::kNone);
+  fields.keys = decode_keys(in);
+  fields.primary_thumbprint = in.view();
+  fields.secondary_thumbprint = in.view();
+  fields.iot_edge = in.flag();
+  fields.device_scope = in.view();
+  if (!in.done() || too_long(fields.keys)) return corrupt("identity");
+  return fields;
+}
+
+Result<KeyPair> open_keys(const IdentityFields& fields, const KeyVault& vault) {
+  return open_keys(place_of(fields), fields.keys, vault);
+}
+
 namespace {
 
-Result<Identity> decode_identity_record(ByteView value, StoredKeys& keys) {
-  Decoder in(value, kSealedVersion);
-  Identity identity;
-  identity.device_id = in.text();
-  identity.generation_id = in.text();
-  identity.etag = in.text();
-  identity.status = in.enumerator(DeviceStatus::kDisabled);
-  identity.status_reason = in.text();
-  identity.status_updated = in.optional_time();
-  identity.authentication = in.enumerator(AuthenticationType::kNone);
-  keys = decode_keys(in);
-  identity.primary_thumbprint = in.text();
-  identity.secondary_thumbprint = in.text();
-  identity.iot_edge = in.flag();
-  identity.device_scope = in.text();
-  if (!in.done() || too_long(keys)) return corrupt("identity");
-  return identity;
+Identity without_keys(const IdentityFields& fields) {
+  return {.device_id = std::string(fields.device_id),
+          .generation_id = std::string(fields.generation_id),
+          .etag = std::string(fields.etag),
+          .status = fields.status,
+          .status_reason = std::string(fields.status_reason),
+          .status_updated = fields.status_updated,
+          .authentication = fields.authentication,
+          .primary_thumbprint = std::string(fields.primary_thumbprint),
+          .secondary_thumbprint = std::string(fields.secondary_thumbprint),
+          .iot_edge = fields.iot_edge,
+          .device_scope = std::string(fields.device_scope)};
 }
 
 Result<Policy> decode_policy_record(ByteView value, StoredKeys& keys) {
@@ -244,25 +272,30 @@ Result<Policy> decode_policy_record(ByteView value, StoredKeys& keys) {
 
 // What is decoded, with its keys.
 template <class Record>
-Result<Record> with_keys(Result<Record> record, const StoredKeys& keys, const KeyVault& vault) {
-  if (!record) return record;
-  const Status opened =
-      open_keys(place_of(*record), keys, vault, record->primary_key, record->secondary_key);
-  if (!opened) return std::unexpected(opened.error());
+Result<Record> with_keys(Record record, const StoredKeys& stored, const KeyVault& vault) {
+  auto keys = open_keys(place_of(record), stored, vault);
+  if (!keys) return std::unexpected(keys.error());
+  record.primary_key = std::move(keys->primary);
+  record.secondary_key = std::move(keys->secondary);
   return record;
 }
 
 }  // namespace
 
+Result<Identity> to_identity(const IdentityFields& fields, const KeyVault& vault) {
+  return with_keys(without_keys(fields), fields.keys, vault);
+}
+
 Result<Identity> decode_identity(ByteView value, const KeyVault& vault) {
-  StoredKeys keys;
-  auto identity = decode_identity_record(value, keys);
-  return with_keys(std::move(identity), keys, vault);
+  const auto fields = identity_fields(value);
+  if (!fields) return std::unexpected(fields.error());
+  return to_identity(*fields, vault);
 }
 
 Result<Identity> decode_identity_without_keys(ByteView value) {
-  StoredKeys ignored;
-  return decode_identity_record(value, ignored);
+  const auto fields = identity_fields(value);
+  if (!fields) return std::unexpected(fields.error());
+  return without_keys(*fields);
 }
 
 Bytes encode_connection_times(const ConnectionTimes& times) {
@@ -354,7 +387,8 @@ Bytes encode_policy(const Policy& policy, const KeyVault& vault) {
 Result<Policy> decode_policy(ByteView value, const KeyVault& vault) {
   StoredKeys keys;
   auto policy = decode_policy_record(value, keys);
-  return with_keys(std::move(policy), keys, vault);
+  if (!policy) return policy;
+  return with_keys(*std::move(policy), keys, vault);
 }
 
 Result<Policy> decode_policy_without_keys(ByteView value) {
@@ -363,20 +397,25 @@ Result<Policy> decode_policy_without_keys(ByteView value) {
 }
 
 Result<std::optional<Bytes>> sealed_again(char kind, ByteView value, const KeyVault& vault) {
-  StoredKeys keys;
-  const auto again = [&](auto record) -> Result<std::optional<Bytes>> {
-    if (!record) return std::unexpected(record.error());
+  const auto again = [&](auto record, const StoredKeys& keys) -> Result<std::optional<Bytes>> {
     if (sealed_with_current(keys, vault)) return std::nullopt;
     auto whole = with_keys(std::move(record), keys, vault);
     if (!whole) return std::unexpected(whole.error());
-    if constexpr (std::is_same_v<decltype(record), Result<Identity>>) {
+    if constexpr (std::is_same_v<decltype(record), Identity>) {
       return encode_identity(*whole, vault);
     } else {
       return encode_policy(*whole, vault);
     }
   };
-  return kind == kDeviceKey ? again(decode_identity_record(value, keys))
-                            : again(decode_policy_record(value, keys));
+  if (kind == kDeviceKey) {
+    const auto fields = identity_fields(value);
+    if (!fields) return std::unexpected(fields.error());
+    return again(without_keys(*fields), fields->keys);
+  }
+  StoredKeys keys;
+  auto policy = decode_policy_record(value, keys);
+  if (!policy) return std::unexpected(policy.error());
+  return again(*std::move(policy), keys);
 }
 
 Bytes encode_keyring(const Keyring& keyring) {

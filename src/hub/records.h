@@ -83,8 +83,46 @@ struct Keyring {
   bool operator==(const Keyring&) const = default;
 };
 
+// The keys of an identity or a policy in the open; overwritten when it goes.
+struct KeyPair {
+  KeyPair() = default;
+  ~KeyPair();
+  KeyPair(KeyPair&&) noexcept = default;
+  KeyPair& operator=(KeyPair&& other) noexcept;
+  std::string primary;
+  std::string secondary;
+};
+
+// How they lie in a record.
+struct StoredKeys {
+  std::string_view primary;  // Plain, of a record of version 1.
+  std::string_view secondary;
+  std::string_view sealed;  // Empty: there are none, or they are plain.
+};
+
+// Where an identity's fields lie in its record.
+struct IdentityFields {
+  std::string_view device_id;
+  std::string_view generation_id;
+  std::string_view etag;
+  DeviceStatus status = DeviceStatus::kEnabled;
+  std::string_view status_reason;
+  std::optional<WallTime> status_updated;
+  AuthenticationType authentication = AuthenticationType::kSas;
+  StoredKeys keys;
+  std::string_view primary_thumbprint;
+  std::string_view secondary_thumbprint;
+  bool iot_edge = false;
+  std::string_view device_scope;
+};
+
 Bytes encode_identity(const Identity& identity, const KeyVault& vault);
-// Also kMasterKeyUnusable: its keys are sealed with a master key that is not in the vault.
+// Good as long as `value`.
+Result<IdentityFields> identity_fields(ByteView value);
+// The keys are opened here. Also kMasterKeyUnusable: they are sealed with a master key that is not
+// in the vault.
+Result<KeyPair> open_keys(const IdentityFields& fields, const KeyVault& vault);
+Result<Identity> to_identity(const IdentityFields& fields, const KeyVault& vault);
 Result<Identity> decode_identity(ByteView value, const KeyVault& vault);
 // The identity with empty keys, for when they can't be opened.
 Result<Identity> decode_identity_without_keys(ByteView value);

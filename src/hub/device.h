@@ -12,6 +12,7 @@
 namespace linarite::hub {
 
 struct Partition::Device {
+  size_t place = 0;     // In places_.
   uint64_t number = 0;  // Given when first watched for expiry, never twice in a partition.
   StoredIdentity identity;
   bool deleting = false;  // A delete is on its way to the disk: no new work.

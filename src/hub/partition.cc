@@ -20,9 +20,6 @@ namespace {
 // Sequence numbers are taken from the store in blocks, so that none is used twice after a crash
 // although the store is told only once in a block.
 constexpr uint64_t kSequenceBlock = 1U << 16U;
-// Of the table of devices: more than half of its buckets are taken.
-constexpr size_t kStandInTries = 64;
-
 }  // namespace
 
 Partition::Partition(Parts parts)
@@ -67,10 +64,9 @@ Status Partition::load() {
   next_sequence_ = reserved_sequence_;
   std::vector<std::pair<uint64_t, Device*>>().swap(loaded_owners_);
   if (parts_.watch) {
-    for (const auto& entry : devices_) {
-      Device& device = *entry.second;
-      device.queue.for_each(
-          [&](const Message& message) { tell(QueueEvent::Kind::kRecovered, device, message); });
+    for (Device* const device : places_) {
+      device->queue.for_each(
+          [&](const Message& message) { tell(QueueEvent::Kind::kRecovered, *device, message); });
     }
   }
   arm_expiry();
@@ -126,9 +122,15 @@ Status Partition::load_device(std::string_view value) {
   DevicePtr& device = devices_[std::string(identity->device_id())];
   if (!device) device = std::make_shared<Device>();
   device->identity = *std::move(identity);
+  take_place(*device);
   count(device->identity.fields().status, +1);
   ++parts_.identities;
   return {};
+}
+
+void Partition::take_place(Device& device) {
+  device.place = places_.size();
+  places_.push_back(&device);
 }
 
 Status Partition::load_message(std::string_view key, std::string_view value) {
@@ -198,14 +200,8 @@ uint64_t Partition::next_sequence(store::Batch& batch) {
 
 // Some device of the partition, for an id that is none's: so that to look at it costs what it costs
 // to look at a real one, wherever in memory that lies.
-Partition::DevicePtr Partition::stand_in(std::string_view device_id) const {
-  const size_t buckets = devices_.bucket_count();
-  size_t bucket = NameHash()(device_id) % buckets;
-  for (size_t tries = 0; tries < kStandInTries; ++tries, bucket = (bucket + 1) % buckets) {
-    const auto place = devices_.begin(bucket);
-    if (place != devices_.end(bucket)) return place->second;
-  }
-  return nullptr;
+const Partition::Device* Partition::stand_in(std::string_view device_id) const {
+  return places_.empty() ? nullptr : places_[NameHash()(device_id) % places_.size()];
 }
 
 // Those of the device, or another's: opening them takes its time, so there are always some.
@@ -238,7 +234,7 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   const auto found = devices_.find(device_id);
   const Device* const device =
       found == devices_.end() || found->second->identity.empty() ? nullptr : found->second.get();
-  const DevicePtr other = stand_in(device_id);
+  const Device* const other = stand_in(device_id);
   // The table has compared a known id with its own.
   const bool same = device == nullptr && other && other->identity.device_id() == device_id;
   const PolicySet* const policies = parts_.policies.load(std::memory_order_acquire);
@@ -253,7 +249,7 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   const bool may_connect = policy != nullptr && has(policy->rights, Right::kDeviceConnect);
   Result<KeyPair> opened;
   if (by_device) {
-    opened = keys_to_compare(known, other.get());
+    opened = keys_to_compare(known, other);
     if (!opened) return std::unexpected(opened.error());
     primary = opened->primary;
     secondary = opened->secondary;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -176,7 +177,8 @@ class Partition {
   Status load_device(std::string_view value);
   Status load_message(std::string_view key, std::string_view value);
   DevicePtr find(std::string_view device_id) const;
-  DevicePtr stand_in(std::string_view device_id) const;
+  const Device* stand_in(std::string_view device_id) const;
+  void take_place(Device& device);
   Result<KeyPair> keys_to_compare(const IdentityFields& known, const Device* other) const;
   WallTime wall() const { return parts_.loop.clock().wall(); }
   void commit(store::Batch batch, StatusDone done);
@@ -228,7 +230,9 @@ class Partition {
 
   Parts parts_;
   const StoredIdentity nobody_;  // With keys that open no device.
-  ByName<DevicePtr> devices_;
+  // While loading also devices of which only the connection times are known yet.
+  boost::unordered_flat_map<std::string, DevicePtr, NameHash, std::equal_to<>> devices_;
+  std::vector<Device*> places_;  // The same in no order, to choose one from.
   std::unordered_map<DeviceLink*, DevicePtr> links_;
   // The devices of messages, by sequence, while loading.
   std::vector<std::pair<uint64_t, Device*>> loaded_owners_;

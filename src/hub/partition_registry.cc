@@ -166,6 +166,7 @@ void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
     if (status) {
       auto device = std::make_shared<Device>();
       device->identity = std::move(stored);
+      take_place(*device);
       count(device->identity.fields().status, +1);
       // Known before it is answered: the answer may run the next request at once.
       devices_.insert_or_assign(id, device);
@@ -305,6 +306,9 @@ void Partition::deleted(Device& device) {
   device.expiry_watched.reset();
   count(device.identity.fields().status, -1);
   --parts_.identities;
+  places_[device.place] = places_.back();
+  places_[device.place]->place = device.place;
+  places_.pop_back();
   devices_.erase(devices_.find(device.identity.device_id()));
   if (link != nullptr) link->disconnect({ErrorCode::kDeviceNotFound, "the device was deleted"});
 }
@@ -321,10 +325,7 @@ std::string Partition::generation_id(std::string_view device_id) const {
 }
 
 Result<std::vector<DeviceView>> Partition::list_devices(size_t limit) const {
-  std::vector<const Device*> found;
-  for (const auto& [id, device] : devices_) {
-    if (!device->identity.empty()) found.push_back(device.get());
-  }
+  std::vector<const Device*> found(places_.begin(), places_.end());
   const size_t count = std::min(limit, found.size());
   const auto by_id = [](const Device* device) { return device->identity.device_id(); };
   std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(count), {}, by_id);

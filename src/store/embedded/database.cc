@@ -399,8 +399,8 @@ Status Database::scan_space(Space space, PartitionId partition, std::string_view
   const rocksdb::Slice bound = slice(last);
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &bound;
-  // A log is read once by each reader, and would drive everything else out of the cache.
-  options.fill_cache = space != Space::kLog;
+  // What is scanned is read once, and would drive everything else out of the cache.
+  options.fill_cache = false;
   // RocksDB 7.8 loses the error of a damaged block at the beginning of a table when an iterator
   // comes there from the table before: it goes on without that table, or ends (found by
   // tests/bitflip). A seek reports it, so each table is entered by one.

@@ -155,6 +155,7 @@ TEST_F(MqttConnectTest, WhatComesBehindTheConnectIsHandledAfterIt) {
 }
 
 TEST_F(MqttConnectTest, ABrokenConnectionBeforeItsAnswerLeavesNothing) {
+  subscribe(*connected(), {{kC2dFilter, 1}});
   ManualLoop other(clock_);
   auto device = std::make_unique<Device>(*gateway_, other);
   auto options = dev1();
@@ -287,6 +288,7 @@ TEST_F(MqttConnectTest, AFailedSyncEndsTheConnectionWithoutASuback) {
 }
 
 TEST_F(MqttConnectTest, AFailedEraseRefusesACleanSessionWith3) {
+  subscribe(*connected(), {{kC2dFilter, 1}});
   store_.fail_next_sync({ErrorCode::kIoError, "disk"});
   auto options = dev1();
   options.clean = true;

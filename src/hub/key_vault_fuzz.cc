@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "hub/key_vault.h"
 #include "hub/records.h"
+#include "hub/stored_identity.h"
 
 using namespace linarite;
 using namespace linarite::hub;
@@ -29,6 +30,12 @@ void sealed(ByteView bytes, const KeyVault& vault) {
 void records(ByteView bytes, const KeyVault& vault) {
   if (const auto identity = decode_identity(bytes, vault)) {
     CHECK(decode_identity(encode_identity(*identity, vault), vault) == *identity);
+    CHECK(StoredIdentity::read(bytes, vault)->open(vault) == *identity);
+  }
+  // What can't be opened may be kept, and says so.
+  if (const auto stored = StoredIdentity::read(bytes, vault)) {
+    CHECK(identity_fields(stored->record()));
+    static_cast<void>(stored->open(vault));
   }
   if (const auto policy = decode_policy(bytes, vault)) {
     const auto again = decode_policy(encode_policy(*policy, vault), vault);

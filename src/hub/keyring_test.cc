@@ -228,6 +228,32 @@ TEST_F(SealedHubTest, AnOldStoreIsSealedWhenItIsOpened) {
   EXPECT_EQ(*read_keyring(store_), keyring_of(vault_, true));
 }
 
+TEST_F(SealedHubTest, ADeviceWhoseKeysDoNotOpenIsToldAndTheOthersGoOn) {
+  const auto broken = create("d1");
+  const auto whole = create("d2");
+  stop();
+  store::Batch batch;
+  for (store::PartitionId partition = 0; partition < store_.partition_count(); ++partition) {
+    const auto record = store_.get(partition, record_key(kDeviceKey, "d1"));
+    if (!*record) continue;
+    Bytes value = **record;
+    const std::string_view sealed = identity_fields(value)->keys.sealed;
+    value[static_cast<size_t>(sealed.data() - value.data()) + sealed.size() - 1] ^= 1;
+    batch.put(record_key(kDeviceKey, "d1"), value);
+    store_.attach(partition, loop_);
+    store_.commit(partition, std::move(batch), [](const Status& status) { EXPECT_TRUE(status); });
+    break;
+  }
+  run();
+  restart();
+  EXPECT_EQ(code(get("d1")), static_cast<int>(ErrorCode::kStoreCorrupt));
+  EXPECT_EQ(code(partition("d1").authenticate_device("d1", device_token(*broken))),
+            static_cast<int>(ErrorCode::kStoreCorrupt));
+  EXPECT_EQ(code(partition("d2").authenticate_device("d2", device_token(*whole))), 0);
+  EXPECT_TRUE(remove("d1"));
+  EXPECT_TRUE(create("d1"));
+}
+
 TEST_F(SealedHubTest, ANewMasterKeyIsTakenUpWhenItIsOpened) {
   const Identity device = create("d1")->identity;
   const KeyVault next = vault_.with_new_key();

@@ -119,11 +119,12 @@ Status Partition::load_record(std::string_view key, std::string_view value) {
 Status Partition::load_device(std::string_view value) {
   auto identity = StoredIdentity::read(value, parts_.vault);
   if (!identity) return std::unexpected(identity.error());
-  DevicePtr& device = devices_[std::string(identity->device_id())];
+  const IdentityFields fields = identity->fields();
+  DevicePtr& device = devices_[std::string(fields.device_id)];
+  count(fields.status, +1);
   if (!device) device = std::make_shared<Device>();
   device->identity = *std::move(identity);
   take_place(*device);
-  count(device->identity.fields().status, +1);
   ++parts_.identities;
   return {};
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "hub/secret_memory.h"
 
 namespace linarite::hub {
 
@@ -12,6 +13,14 @@ StoredIdentity::StoredIdentity(const Identity& identity, const KeyVault& vault)
 Result<StoredIdentity> StoredIdentity::read(ByteView record, const KeyVault& vault) {
   const auto fields = identity_fields(record);
   if (!fields) return std::unexpected(fields.error());
+  if (!fields->keys.primary.empty() || !fields->keys.secondary.empty()) {
+    auto plain = to_identity(*fields, vault);  // Of an older store, which will be sealed as well.
+    if (!plain) return std::unexpected(plain.error());
+    StoredIdentity sealed(*plain, vault);
+    wipe(plain->primary_key);
+    wipe(plain->secondary_key);
+    return sealed;
+  }
   const auto key = sealing_key(fields->keys.sealed);
   if (!fields->keys.sealed.empty() && !key) {
     return fail(ErrorCode::kStoreCorrupt, "an identity's keys can't be read");

@@ -1,5 +1,5 @@
 // A device identity as it is kept in memory: its record of the store, with the keys sealed. It
-// takes a third of what the fields would take as strings, and whoever reads the memory has no keys.
+// takes half of what the fields would take as strings, and whoever reads the memory has no keys.
 #pragma once
 
 #include <string_view>
@@ -17,7 +17,7 @@ class StoredIdentity {
   StoredIdentity() = default;  // Of no device.
   StoredIdentity(const Identity& identity, const KeyVault& vault);
   // kStoreCorrupt; kMasterKeyUnusable: the vault lacks the key that it is sealed with. That the
-  // keys open is seen when they are needed.
+  // keys open is seen when they are needed. Keys that are not sealed (version 1) are sealed here.
   static Result<StoredIdentity> read(ByteView record, const KeyVault& vault);
 
   bool empty() const { return record_.empty(); }

@@ -6,6 +6,8 @@
 #include <prometheus/registry.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
@@ -112,6 +114,8 @@ class RestService final : public HttpService {
   http::Response refused(const Error& error) { return finished(error_response(error)); }
   http::Response error_response(const Error& error);
   http::Response finished(http::Response response);
+  // `operation` is a route's name, or another text that stays.
+  void count(std::string_view operation, int status);
 
   hub::Hub& hub_;
   Logger& log_;
@@ -119,8 +123,11 @@ class RestService final : public HttpService {
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Gauge& connections_;
   Loop& loop_;
-  const std::string address_;  // By which the peer is counted.
-  Duration delay_{};           // Of the answer at hand.
+  const std::string address_;             // By which the peer is counted.
+  Duration delay_{};                      // Of the answer at hand.
+  std::optional<hub::Principal> caller_;  // Who was accepted last on this connection,
+  std::string caller_token_;              // and by what.
+  std::map<std::pair<std::string_view, int>, prometheus::Counter*> counters_;
   // Of the request under way.
   const HttpRoute* route_ = nullptr;
   http::Target target_;
@@ -149,11 +156,18 @@ Status RestService::admit_caller(const http::Request& head) {
   if (!token || head.headers.count("Authorization") > 1) {
     return std::unexpected(refuse_credential({ErrorCode::kIotHubUnauthorizedAccess, {}}));
   }
-  auto principal = hub_.authenticate_policy(*token);
-  if (!principal) return std::unexpected(refuse_credential(std::move(principal.error())));
-  if (auto status = hub_.allow(*principal, route_->action, {target_.segments}); !status)
+  // Clients make a token once an hour and send it with each request. What may have changed since it
+  // was accepted, allow() looks at each time.
+  if (!caller_ || caller_token_ != *token) {
+    auto principal = hub_.authenticate_policy(*token);
+    if (!principal) return std::unexpected(refuse_credential(std::move(principal.error())));
+    caller_ = *std::move(principal);
+    caller_token_ = *token;
+  }
+  if (auto status = hub_.allow(*caller_, route_->action, {target_.segments}); !status) {
     return status;
-  return throttle(*principal);
+  }
+  return throttle(*caller_);
 }
 
 Error RestService::refuse_credential(Error error) {
@@ -255,11 +269,17 @@ http::Response RestService::error_response(const Error& error) {
   return response;
 }
 
+void RestService::count(std::string_view operation, int status) {
+  prometheus::Counter*& counter = counters_[{operation, status}];
+  if (counter == nullptr) {
+    counter =
+        &requests_.Add({{"operation", std::string(operation)}, {"status", std::to_string(status)}});
+  }
+  counter->Increment();
+}
+
 http::Response RestService::finished(http::Response response) {
-  requests_
-      .Add({{"operation", std::string(route_ ? route_->name : "unknown")},
-            {"status", std::to_string(response.status)}})
-      .Increment();
+  count(route_ ? route_->name : "unknown", response.status);
   response.headers.add("Date", http::http_date(hub_.clock().wall()));
   response.headers.add("x-ms-request-id", hub_.random().uuid());
   // Identities carry keys.

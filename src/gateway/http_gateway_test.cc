@@ -120,6 +120,29 @@ TEST_F(HttpGatewayTest, TokensThatAreWrong) {
   EXPECT_EQ(outcome(call("GET", "/devices/d1", {.token = good})), "401 IotHubUnauthorizedAccess");
 }
 
+// A token that was accepted on a connection is compared with the one of the next request; what may
+// have changed since is looked at again.
+TEST_F(HttpGatewayTest, AnAcceptedTokenEndsWithItsKeyAndItsTime) {
+  put("d1");
+  const std::string token = policy_token("iothubowner");
+  const auto read = [&] { return outcome(call("GET", "/devices/d1", {.token = token})); };
+  EXPECT_EQ(read(), "200");
+  EXPECT_EQ(read(), "200");
+  EXPECT_EQ(outcome(call("GET", "/devices/d1", {.token = token + "x"})),
+            "401 IotHubUnauthorizedAccess");
+  EXPECT_EQ(outcome(call("GET", "/devices/d1", {.policy = "device"})), "401 IotHubUnauthorized");
+  EXPECT_EQ(read(), "200");
+  const auto renewed = wait<Result<hub::Policy>>([&](auto reply) {
+    hub_->renew_policy_key("iothubowner", hub::Hub::WhichKey::kPrimary, std::move(reply));
+  });
+  ASSERT_TRUE(renewed);
+  EXPECT_EQ(read(), "401 IotHubUnauthorizedAccess");
+  const std::string next = policy_token("iothubowner");
+  EXPECT_EQ(outcome(call("GET", "/devices/d1", {.token = next})), "200");
+  advance(std::chrono::hours(25));
+  EXPECT_EQ(outcome(call("GET", "/devices/d1", {.token = next})), "401 IotHubUnauthorizedAccess");
+}
+
 TEST_F(HttpGatewayTest, RightsOfTheDefaultPolicies) {
   put("d1");
   const auto may = [&](const char* method, const char* target) {

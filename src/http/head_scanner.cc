@@ -1,11 +1,16 @@
 #include "http/head_scanner.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace linarite::http {
 
 HeadScanner::Verdict HeadScanner::read(ByteView& input) {
   for (size_t i = 0; i < input.size(); ++i) {
+    const size_t text = text_size(input.substr(i));
+    head_.append(input.substr(i, text));
+    i += text;
+    if (i == input.size()) break;
     const Verdict verdict = read_byte(input[i]);
     if (verdict == Verdict::kMore) continue;
     input.remove_prefix(i + 1);
@@ -13,6 +18,20 @@ HeadScanner::Verdict HeadScanner::read(ByteView& input) {
   }
   input = {};
   return Verdict::kMore;
+}
+
+// How many bytes are the inside of a line, within the limits: nothing that read_byte() would
+// refuse.
+size_t HeadScanner::text_size(ByteView input) const {
+  const size_t line_size = head_.size() - line_begin_;
+  if (line_size == 0 || head_.back() == '\r') return 0;
+  const size_t line_room = (start_line_end_ == 0 ? kStartLineMax : kHeaderMax) + 2 - line_size;
+  const size_t head_room = kHeadersMax + 2 - (head_.size() - start_line_end_);
+  const size_t room = start_line_end_ == 0 ? line_room : std::min(line_room, head_room);
+  const ByteView most = input.substr(0, room);
+  const auto end = std::ranges::find_if(
+      most, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t'; });
+  return static_cast<size_t>(end - most.begin());
 }
 
 HeadScanner::Verdict HeadScanner::read_byte(char c) {

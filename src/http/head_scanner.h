@@ -31,6 +31,7 @@ class HeadScanner {
   bool started() const { return !head_.empty(); }
 
  private:
+  size_t text_size(ByteView input) const;
   Verdict read_byte(char c);
   Verdict end_line();
 

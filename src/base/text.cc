@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace linarite {
 namespace {
@@ -139,13 +140,24 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
+size_t ascii_size(ByteView bytes) {
+  size_t size = 0;
+  for (uint64_t eight = 0; bytes.size() - size >= sizeof(eight); size += sizeof(eight)) {
+    std::memcpy(&eight, bytes.data() + size, sizeof(eight));
+    if ((eight & 0x8080808080808080U) != 0) break;
+  }
+  while (size < bytes.size() && static_cast<unsigned char>(bytes[size]) < 0x80) ++size;
+  return size;
+}
+
 bool is_utf8(ByteView bytes) {
-  while (!bytes.empty()) {
+  for (;;) {
+    bytes.remove_prefix(ascii_size(bytes));
+    if (bytes.empty()) return true;
     const size_t length = utf8_sequence(bytes);
     if (length == 0) return false;
     bytes.remove_prefix(length);
   }
-  return true;
 }
 
 std::string iso8601(WallTime time) {

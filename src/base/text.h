@@ -18,6 +18,8 @@ std::string hex_text(ByteView bytes);  // Lower case.
 std::string ascii_lower(std::string_view text);
 bool equal_ignoring_case(std::string_view a, std::string_view b);  // ASCII letters only.
 
+// How many bytes at the front are ASCII.
+size_t ascii_size(ByteView bytes);
 // Well-formed UTF-8: no overlong form, no surrogate, nothing above U+10FFFF.
 bool is_utf8(ByteView bytes);
 

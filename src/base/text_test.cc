@@ -26,6 +26,16 @@ TEST(Iso8601Test, RefusesEverythingElse) {
 }
 
 TEST(Utf8Test, IsStrict) {
+  for (size_t size = 0; size < 20; ++size) {
+    std::string text(size, 'a');
+    EXPECT_EQ(ascii_size(text), size);
+    EXPECT_TRUE(is_utf8(text));
+    text += "\xC3\xA4 b";
+    EXPECT_EQ(ascii_size(text), size);
+    EXPECT_TRUE(is_utf8(text));
+    text += '\xC3';
+    EXPECT_FALSE(is_utf8(text));
+  }
   EXPECT_TRUE(is_utf8("plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80"));
   for (const char* bad :
        {"\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xFF"}) {

@@ -20,6 +20,8 @@ namespace {
 // Sequence numbers are taken from the store in blocks, so that none is used twice after a crash
 // although the store is told only once in a block.
 constexpr uint64_t kSequenceBlock = 1U << 16U;
+// Commits of one turn beyond this go to the store before its end.
+constexpr size_t kTurnBytesMax = size_t{1} << 20U;
 }  // namespace
 
 Partition::Partition(Parts parts)
@@ -168,18 +170,34 @@ Partition::DevicePtr Partition::find(std::string_view device_id) const {
   return found == devices_.end() || found->second->identity.empty() ? nullptr : found->second;
 }
 
+// What one turn of the loop commits goes to the store as one: a saturated hub commits dozens of
+// messages in a turn.
 void Partition::commit(store::Batch batch, StatusDone done) {
   const size_t bytes = batch.byte_count();
   committing_bytes_ += bytes;
   parts_.metrics.commit_backlog_bytes.Increment(static_cast<double>(bytes));
-  parts_.store.commit(parts_.id, std::move(batch),
-                      [this, bytes, done = std::move(done)](Status s) mutable {
-                        committing_bytes_ -= bytes;
-                        if (mutated(Mutation::kFailedSyncBelieved)) s = {};
-                        parts_.metrics.commit_backlog_bytes.Decrement(static_cast<double>(bytes));
-                        if (!s) parts_.metrics.store_failures.Increment();
-                        done(std::move(s));
+  if (turn_.dones.empty()) parts_.loop.post([this] { commit_turn(); });
+  turn_.batch.merge(batch);
+  turn_.dones.push_back(std::move(done));
+  if (turn_.batch.byte_count() >= kTurnBytesMax) commit_turn();
+}
+
+void Partition::commit_turn() {
+  if (turn_.dones.empty()) return;  // They were too many to wait for the end of the turn.
+  Turn turn = std::exchange(turn_, {});
+  const size_t bytes = turn.batch.byte_count();
+  parts_.store.commit(parts_.id, std::move(turn.batch),
+                      [this, bytes, dones = std::move(turn.dones)](Status status) mutable {
+                        committed(bytes, std::move(dones), std::move(status));
                       });
+}
+
+void Partition::committed(size_t bytes, std::vector<StatusDone> dones, Status status) {
+  committing_bytes_ -= bytes;
+  if (mutated(Mutation::kFailedSyncBelieved)) status = {};
+  parts_.metrics.commit_backlog_bytes.Decrement(static_cast<double>(bytes));
+  if (!status) parts_.metrics.store_failures.Increment(static_cast<double>(dones.size()));
+  for (StatusDone& done : dones) done(status);
 }
 
 Status Partition::check_backlog(size_t more) const {

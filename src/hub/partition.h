@@ -165,6 +165,11 @@ class Partition {
     std::vector<Task> waiting;
     Status failure;
   };
+  // What has been committed since the loop's turn began.
+  struct Turn {
+    store::Batch batch;
+    std::vector<StatusDone> dones;
+  };
   struct NameHash {
     using is_transparent = void;
     size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
@@ -182,6 +187,8 @@ class Partition {
   Result<KeyPair> keys_to_compare(const IdentityFields& known, const Device* other) const;
   WallTime wall() const { return parts_.loop.clock().wall(); }
   void commit(store::Batch batch, StatusDone done);
+  void commit_turn();
+  void committed(size_t bytes, std::vector<StatusDone> dones, Status status);
   // Whether new work may be committed, with `more` bytes that wait to be.
   Status check_backlog(size_t more = 0) const;
   uint64_t next_sequence(store::Batch& batch);
@@ -247,6 +254,7 @@ class Partition {
   int64_t last_generation_ = 0;
   uint64_t next_sequence_ = 1;
   uint64_t reserved_sequence_ = 1;  // The store knows that numbers below it may be used.
+  Turn turn_;
   uint64_t cached_bytes_ = 0;
   uint64_t committing_bytes_ = 0;  // Of batches that the store has not answered.
   // Each device with something that may expire, once, under the time it is to be looked at and

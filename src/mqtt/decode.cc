@@ -247,14 +247,8 @@ Status check_flags(PacketType type, uint8_t flags) {
 
 bool is_mqtt_string(ByteView bytes) {
   if (bytes.size() > kStringSizeMax) return false;
-  bool has_zero = false;
-  bool has_high = false;
-  for (const char c : bytes) {
-    has_zero |= c == '\0';
-    has_high |= static_cast<unsigned char>(c) >= 0x80;
-  }
-  if (has_zero) return false;
-  return !has_high || (is_utf8(bytes) && !has_noncharacter(bytes));
+  if (bytes.contains('\0')) return false;
+  return ascii_size(bytes) == bytes.size() || (is_utf8(bytes) && !has_noncharacter(bytes));
 }
 
 Result<std::optional<FixedHeader>> decode_fixed_header(ByteView bytes,

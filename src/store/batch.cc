@@ -17,6 +17,15 @@ void Batch::append(std::string_view key, std::string_view value) {
 
 void Batch::trim_log(std::string_view end) { add(Kind::kTrimLog, end, {}); }
 
+void Batch::merge(const Batch& later) {
+  const size_t offset = bytes_.size();
+  bytes_.append(later.bytes_);
+  for (Place place : later.operations_) {
+    place.offset += offset;
+    operations_.push_back(place);
+  }
+}
+
 Batch::Operation Batch::operation(size_t index) const {
   CHECK(index < operations_.size());
   const Place& place = operations_[index];

@@ -5,6 +5,27 @@
 namespace linarite::store {
 namespace {
 
+TEST(BatchTest, MergesBehindWhatIsThere) {
+  Batch first;
+  first.put("k", "1");
+  first.erase("gone");
+  Batch later;
+  later.put("k", "2");
+  later.append("log", "event");
+  later.trim_log("end");
+  first.merge(later);
+  first.merge(Batch());
+  ASSERT_EQ(first.size(), 5U);
+  EXPECT_EQ(first.byte_count(), 2U + 4U + 2U + 8U + 3U);
+  EXPECT_EQ(first.operation(0).value, "1");
+  EXPECT_EQ(first.operation(1).key, "gone");
+  EXPECT_EQ(first.operation(2).key, "k");
+  EXPECT_EQ(first.operation(2).value, "2");
+  EXPECT_EQ(first.operation(3).kind, Batch::Kind::kAppend);
+  EXPECT_EQ(first.operation(3).value, "event");
+  EXPECT_EQ(first.operation(4).key, "end");
+}
+
 TEST(BatchTest, KeepsItsOperationsInOrder) {
   Batch batch;
   EXPECT_TRUE(batch.empty());

@@ -48,6 +48,9 @@ class Batch {
   // log begins.
   void trim_log(std::string_view end);
 
+  // Adds the writes of another batch behind its own.
+  void merge(const Batch& later);
+
   bool empty() const { return operations_.empty(); }
   size_t size() const { return operations_.size(); }
   size_t byte_count() const { return bytes_.size(); }

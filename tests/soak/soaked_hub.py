@@ -167,6 +167,7 @@ class Patient:
                 raise
             self.refusals += 1
             self.ended.wait(0.2)
+            self.rest.close()
             self.rest = hub_clients.Rest(self.place)
         self.ended.wait(self.pause)
 

@@ -225,28 +225,22 @@ class FeedbackReader(Worker):
 class Operator(Worker):
     """Creates, disables, enables and deletes identities of its own and notes what was answered."""
 
-    def open(self):
-        super().open()
-        self.number = 0
-
     def step(self):
         name = self.oracle.next_identity()
-        path = f"/devices/{name}"
-        for body, state in (
-            ({"deviceId": name}, "enabled"),
-            ({"deviceId": name, "status": "disabled"}, "disabled"),
-            (None, "deleted"),
-        ):
-            if state == "deleted" and self.oracle.keep(name):
-                return
-            self.oracle.identity_asked(name, state)
-            headers = {} if state == "enabled" else {"If-Match": "*"}
-            method = "DELETE" if body is None else "PUT"
-            status, _, answer = self.rest.call(method, path, body=body, headers=headers)
-            if status not in (200, 204):
-                self.oracle.note_refusal(status, answer)
-                raise OSError(f"refused with {status}")
-            self.oracle.note("identity", (name, state))
+        self.write(name, "enabled", {"deviceId": name})
+        self.write(name, "disabled", {"deviceId": name, "status": "disabled"})
+        if not self.oracle.keep(name):
+            self.write(name, "deleted")
+
+    def write(self, name, state, body=None):
+        self.oracle.identity_asked(name, state)
+        headers = {} if state == "enabled" else {"If-Match": "*"}
+        method = "PUT" if body else "DELETE"
+        status, _, answer = self.rest.call(method, f"/devices/{name}", body=body, headers=headers)
+        if status not in (200, 204):
+            self.oracle.note_refusal(status, answer)
+            raise OSError(f"refused with {status}")
+        self.oracle.note("identity", (name, state))
 
 
 if __name__ == "__main__":

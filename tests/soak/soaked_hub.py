@@ -45,6 +45,8 @@ def sample(server, data, started):
     """What the process holds now."""
     proc = pathlib.Path(f"/proc/{server.pid}")
     status = (proc / "status").read_text()
+    if "RssAnon:" not in status:
+        raise ProcessLookupError("the server has ended")
     threads, anonymous_kb = (int(status.split(name, 1)[1].split()[0]) for name in ("Threads:", "RssAnon:"))
     disk = 0
     for path in data.rglob("*"):

@@ -18,8 +18,8 @@ constexpr size_t kHeaderSize = 1 + 8 + 8 + 4;
 constexpr size_t kCountPlace = 1 + 8 + 8;
 // Time, annotation count, sizes of annotations and sections.
 constexpr size_t kEventHeaderSize = 8 + 4 + 4 + 4;
-// Of the C library around what it hands out: a block is three pieces of it.
-constexpr size_t kAroundPieces = 3 * 16;
+// A block is four pieces of memory, with what the C library puts around each, and who holds it.
+constexpr size_t kAroundPieces = 112;
 
 static_assert(kHeaderSize + kEventHeaderSize + kEventAnnotationsSizeMax + kEventSectionsSizeMax <=
               kEventBlockSizeMax);

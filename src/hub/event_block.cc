@@ -18,6 +18,8 @@ constexpr size_t kHeaderSize = 1 + 8 + 8 + 4;
 constexpr size_t kCountPlace = 1 + 8 + 8;
 // Time, annotation count, sizes of annotations and sections.
 constexpr size_t kEventHeaderSize = 8 + 4 + 4 + 4;
+// A block is four pieces of memory, with what the C library puts around each, and who holds it.
+constexpr size_t kAroundPieces = 112;
 
 static_assert(kHeaderSize + kEventHeaderSize + kEventAnnotationsSizeMax + kEventSectionsSizeMax <=
               kEventBlockSizeMax);
@@ -115,6 +117,10 @@ Bytes EventBlock::stored() const {
   return packed.size() < record_.size() ? packed : record_;
 }
 
+size_t EventBlock::memory_bytes() const {
+  return sizeof(*this) + record_.capacity() + starts_.capacity() * sizeof(uint32_t) + kAroundPieces;
+}
+
 uint64_t EventBlock::next_offset() const { return first_offset_ + record_.size() - kHeaderSize; }
 
 Event EventBlock::at(size_t index) const {
@@ -169,6 +175,9 @@ EventBlockPtr EventBlockBuilder::finish() {
   Bytes count;
   ByteWriter(count).number(static_cast<uint32_t>(starts_.size()));
   record_.replace(kCountPlace, count.size(), count);
+  // They grew by doubling, and may stay in memory for long.
+  record_.shrink_to_fit();
+  starts_.shrink_to_fit();
   std::shared_ptr<EventBlock> block(new EventBlock);
   block->record_ = std::move(record_);
   block->first_ = first_;

@@ -35,6 +35,8 @@ class EventBlock {
   Event at(size_t index) const;
   Event back() const { return at(size() - 1); }
   size_t byte_count() const { return record_.size(); }
+  // What it takes of the memory, about: a small block takes several times its bytes.
+  size_t memory_bytes() const;
   // Header and events, not packed.
   ByteView record() const { return record_; }
   // The same as the store keeps it: packed with LZ4 where that saves something.

@@ -36,6 +36,13 @@ TEST(EventBlockTest, WhatRepeatsIsPackedAndComesBackWhole) {
   EXPECT_EQ((*read)->back().sections, "the same words again");
 }
 
+TEST(EventBlockTest, KeepsNoRoomForMore) {
+  const EventBlockPtr small = block_of(1, "a few words");
+  EXPECT_LE(small->memory_bytes(), small->byte_count() + 256);
+  const EventBlockPtr large = block_of(1000, Bytes(1000, 'x'));
+  EXPECT_LE(large->memory_bytes(), large->byte_count() + large->byte_count() / 64);
+}
+
 TEST(EventBlockTest, NoiseIsStoredAsItIs) {
   const EventBlockPtr block = block_of(1, SeededRandom(1).bytes(2000));
   EXPECT_EQ(block->stored(), block->record());

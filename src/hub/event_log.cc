@@ -166,9 +166,9 @@ void EventLog::durable(const EventBlockPtr& block, std::vector<Done> dones, cons
 void EventLog::show(const EventBlockPtr& block) {
   end_ = end_of(*block);
   tail_.push_back(block);
-  tail_bytes_ += block->byte_count();
+  tail_bytes_ += block->memory_bytes();
   while (tail_bytes_ > parts_.options.tail_cache_bytes && !tail_.empty()) {
-    tail_bytes_ -= tail_.front()->byte_count();
+    tail_bytes_ -= tail_.front()->memory_bytes();
     tail_.pop_front();
   }
 }
@@ -382,7 +382,7 @@ Status EventLog::trim_to(uint64_t sequence) {
     parts_.metrics.events_trimmed.Increment(static_cast<double>(begin.sequence - begin_.sequence));
     begin_ = begin;
     while (!tail_.empty() && tail_.front()->next() <= begin_.sequence) {
-      tail_bytes_ -= tail_.front()->byte_count();
+      tail_bytes_ -= tail_.front()->memory_bytes();
       tail_.pop_front();
     }
   });

@@ -182,7 +182,7 @@ class EventLog {
   size_t saved_bytes_ = 0;
   bool flush_posted_ = false;
   std::deque<EventBlockPtr> tail_;  // The last blocks, without a hole, up to end_.
-  size_t tail_bytes_ = 0;
+  size_t tail_bytes_ = 0;  // Of memory.
   std::map<WatchId, std::function<void()>> watches_;
   WatchId last_watch_ = 0;
   TimerId trim_timer_ = 0;

@@ -371,6 +371,20 @@ TEST_F(SmallEventLogTest, AReaderFarBehindReadsFromTheStore) {
   EXPECT_EQ(log().read(11).value(), log().read(11).value()) << "the tail is";
 }
 
+TEST_F(SmallEventLogTest, TheTailOfSmallBlocksStaysWithinItsMemory) {
+  for (int i = 0; i < 10'000; ++i) {
+    append("a few words");
+    run();
+  }
+  size_t held = 0;
+  for (uint64_t i = 0; i < 10'000; ++i) {
+    const EventBlockPtr block = log().read(i).value();
+    if (block == log().read(i).value()) held += block->memory_bytes();
+  }
+  EXPECT_LE(held, 1U << 20U);
+  EXPECT_GT(held, (1U << 20U) - 1000);
+}
+
 // The sequence number of the first event of each block, and that behind the last.
 std::string places(const Result<EventBlocks>& blocks) {
   if (!blocks) return "failed";

@@ -116,17 +116,19 @@ std::map<ReceiverId, FeedbackDispatcher::Receiver>::iterator FeedbackDispatcher:
 }
 
 void FeedbackDispatcher::take_one(Reply<std::optional<FeedbackBatch>> reply) {
-  take_from(0, std::move(reply));
+  const size_t first = next_taken_;
+  next_taken_ = (first + 1) % sources_.size();
+  take_from(first, sources_.size() - 1, std::move(reply));
 }
 
-void FeedbackDispatcher::take_from(size_t partition, Reply<std::optional<FeedbackBatch>> reply) {
-  if (partition == sources_.size()) return reply(std::nullopt);
+void FeedbackDispatcher::take_from(size_t partition, size_t others,
+                                   Reply<std::optional<FeedbackBatch>> reply) {
   Partition* const source = sources_[partition].partition;
-  source->loop().post([this, partition, source, reply = std::move(reply)]() mutable {
+  source->loop().post([this, partition, others, source, reply = std::move(reply)]() mutable {
     auto batch = source->feedback().take(kNoReceiver);
-    if (batch) return reply(std::move(batch));
-    loop_.post([this, partition, reply = std::move(reply)]() mutable {
-      take_from(partition + 1, std::move(reply));
+    if (batch || others == 0) return reply(std::move(batch));
+    loop_.post([this, partition, others, reply = std::move(reply)]() mutable {
+      take_from((partition + 1) % sources_.size(), others - 1, std::move(reply));
     });
   });
 }

@@ -39,7 +39,8 @@ class FeedbackDispatcher {
   uint32_t drain_credit(ReceiverId id);
   void close(ReceiverId id);
 
-  // One batch without a receiver, from any partition.
+  // One batch without a receiver. Each call begins with another partition, so that none whose records
+  // come quickly keeps those of the others waiting.
   void take_one(Reply<std::optional<FeedbackBatch>> reply);
 
  private:
@@ -47,7 +48,8 @@ class FeedbackDispatcher {
   void ask(size_t partition);
   void answered(size_t partition, ReceiverId id, std::optional<FeedbackBatch> batch);
   std::map<ReceiverId, Receiver>::iterator next_receiver();
-  void take_from(size_t partition, Reply<std::optional<FeedbackBatch>> reply);
+  // From this partition or one of the `others` after it.
+  void take_from(size_t partition, size_t others, Reply<std::optional<FeedbackBatch>> reply);
 
   struct Source {
     Partition* partition;
@@ -61,6 +63,7 @@ class FeedbackDispatcher {
   uint64_t asked_ = 0;   // Batches asked for and not yet answered.
   ReceiverId last_served_ = 0;
   size_t next_source_ = 0;
+  size_t next_taken_ = 0;
 };
 
 }  // namespace linarite::hub

@@ -1,4 +1,7 @@
 // Feedback as back ends see it (service-protocol 3.1).
+#include <map>
+#include <set>
+
 #include "hub/hub_fixture.h"
 
 namespace linarite::hub {
@@ -12,12 +15,13 @@ class FeedbackTest : public HubFixture {
   void SetUp() override { ASSERT_TRUE(create("d1")); }
 
   // Sends one message with the ack and has the device complete or reject it.
-  void exchange(const std::string& id, Ack ack, bool good = true) {
+  void exchange(const std::string& id, Ack ack, bool good = true,
+                const std::string& device = "d1") {
     NotingLink link;
-    connect("d1", link);
-    ASSERT_TRUE(send("d1", id, ack));
-    EXPECT_EQ(good ? complete("d1", link, 0) : reject("d1", link, 0), 0);
-    partition("d1").detach(link);
+    connect(device, link);
+    ASSERT_TRUE(send(device, id, ack));
+    EXPECT_EQ(good ? complete(device, link, 0) : reject(device, link, 0), 0);
+    partition(device).detach(link);
   }
   // A receiver that notes the ids of each batch.
   Hub::ReceiverId open_receiver(uint32_t credit) {
@@ -184,6 +188,27 @@ TEST_F(FeedbackTest, ABatchHasAtMost64Records) {
   ASSERT_TRUE(first && second);
   EXPECT_EQ(first->records.size(), 64U);
   EXPECT_EQ(second->records.size(), 36U);
+}
+
+TEST_F(FeedbackTest, TakingGoesRoundThePartitions) {
+  std::map<Partition*, std::string> devices;  // One of each partition.
+  for (int i = 0; devices.size() < 4; ++i) {
+    const std::string device = "e" + std::to_string(i);
+    if (!devices.emplace(&partition(device), device).second) continue;
+    ASSERT_TRUE(create(device));
+  }
+  const auto all_exchange = [&] {
+    for (const auto& entry : devices) exchange("m", Ack::kFull, true, entry.second);
+  };
+  all_exchange();
+  std::set<std::string> told;
+  for (int i = 0; i < 4; ++i) {
+    const auto batch = take_feedback();
+    ASSERT_TRUE(batch);
+    told.insert(batch->records.front().device_id);
+    all_exchange();
+  }
+  EXPECT_EQ(told.size(), 4U) << "although each had more at once";
 }
 
 class BatchedFeedbackTest : public FeedbackTest {

@@ -104,6 +104,23 @@ TEST(AsioLoopTest, TheSystemClockDrivesTimersByItself) {
   EXPECT_EQ(fired, "ab");
 }
 
+TEST(AsioLoopTest, ManyTimersThatAreDueTogetherLeaveTurnsToOthers) {
+  SystemClock clock;
+  AsioLoop loop(clock, TimerDrive::kSystem);
+  size_t fired = 0;
+  size_t before_the_task = 0;
+  loop.post([&] {
+    for (int i = 0; i < 1000; ++i) {
+      loop.run_at(clock.now(), [&] {
+        if (++fired == 1) loop.post([&] { before_the_task = fired; });
+      });
+    }
+  });
+  loop.run_until([&] { return fired == 1000; });
+  EXPECT_GT(before_the_task, 0U);
+  EXPECT_LT(before_the_task, 100U);
+}
+
 class LoopGroupTest : public ::testing::Test {
  protected:
   LoopGroupTest() { group_.start(); }

@@ -44,7 +44,7 @@ struct ListenerCounts {
 // To be destroyed before its LoopGroup.
 class Listener {
  public:
-  static constexpr size_t kAcceptsPerTurn = 64;
+  static constexpr size_t kAcceptsPerTurn = 16;
   static constexpr int kBacklog = 4096;
   // How long accepting rests when the machine has no descriptor or memory for one more socket. A
   // connection of ours that ends brings it back earlier.

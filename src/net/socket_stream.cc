@@ -53,11 +53,14 @@ void SocketStream::shake_hands() {
     return;
   }
   transport_.grant(kReadPerTurn);
-  switch (transport_.handshake()) {
+  bool advanced = false;
+  switch (transport_.handshake(advanced)) {
     case Io::kDone:
       open();
       return;
     case Io::kWantRead:
+      // Peers that say one byte after the other must not keep others from their handshakes.
+      if (transport_.tls() && !advanced) loop_->return_handshake_share();
       wait_readable();
       return;
     case Io::kWantWrite:
@@ -90,10 +93,8 @@ void SocketStream::open() {
 // Reading.
 
 void SocketStream::on_readable() {
-  if (state_ == State::kEnded || target_ != nullptr) {
-    schedule();
-  } else if (state_ == State::kHandshaking) {
-    shake_hands();
+  if (state_ == State::kEnded || state_ == State::kHandshaking || target_ != nullptr) {
+    schedule();  // Handshakes take turns: those that waited longer come first.
   } else {
     read();
     // A TLS write may have been waiting for what was just read.

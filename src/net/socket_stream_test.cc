@@ -494,6 +494,36 @@ TEST_F(HostilePeerTest, AHalfClientHelloIsDroppedAtTheHandshakeDeadline) {
   until([&] { return server_.over(); });
 }
 
+TEST_F(HostilePeerTest, PeersThatSayAByteAtATimeDoNotKeepAnotherFromItsHandshake) {
+  constexpr size_t kPeers = 50;
+  std::vector<Peer> peers(kPeers);
+  std::vector<Descriptor> ends;
+  for (Peer& peer : peers) {
+    auto [a, b] = socket_pair();
+    start(peer, std::move(a), *TlsServerContext::create(server_options()));
+    ends.push_back(std::move(b));
+  }
+  // How each handshake begins. The record has 512 bytes, of which 300 come.
+  const Bytes hello = Bytes("\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 9) + Bytes(291, 'x');
+  size_t turns = 0;
+  const auto dribble = [&] {
+    for (const Descriptor& end : ends) {
+      if (turns == hello.size()) break;
+      EXPECT_EQ(::send(end.get(), &hello[turns], 1, MSG_NOSIGNAL), 1);
+    }
+    return ++turns;
+  };
+  until([&] { return dribble() > 3; });
+  auto [a, b] = socket_pair();
+  start(server_, std::move(a), *TlsServerContext::create(server_options()));
+  start(client_, std::move(b),
+        TlsClientContext::for_server(*TlsClientContext::create(client_options()), "hub.test"));
+  until([&] { return server_.opened || dribble() > hello.size(); });
+  EXPECT_TRUE(server_.opened);
+  EXPECT_LT(turns, 30U);
+  for (const Peer& peer : peers) EXPECT_FALSE(peer.over()) << peer.failure;
+}
+
 TEST_F(HostilePeerTest, PlainTextIsNoHandshake) {
   listen_to_test();
   write_raw("GET / HTTP/1.1\r\n\r\n");

@@ -144,12 +144,14 @@ Io Transport::outcome(int result) {
   }
 }
 
-Io Transport::handshake() {
+Io Transport::handshake(bool& advanced) {
   if (!uses_tls_) return Io::kDone;
   if (!failure_.empty()) return Io::kFailed;
   if (!ssl_ && start_tls() == Io::kFailed) return Io::kFailed;
   ERR_clear_error();
+  const OSSL_HANDSHAKE_STATE before = SSL_get_state(ssl_.get());
   const int result = SSL_do_handshake(ssl_.get());
+  advanced = SSL_get_state(ssl_.get()) != before;
   if (result != 1) {
     const Io io = outcome(result);
     const long verified = SSL_get_verify_result(ssl_.get());

@@ -44,9 +44,10 @@ class Transport {
   // gone.
   void grant(size_t bytes) { grant_ = bytes; }
 
-  // kDone at once without TLS. The SSL object (8 KB) is made by the first call: a server that waits
+  // kDone at once without TLS. `advanced`: a message was taken or sent; what is only a part of one
+  // costs next to nothing. The SSL object (8 KB) is made by the first call: a server that waits
   // for the first byte before it calls spends little on a peer that connects and stays silent.
-  Io handshake();
+  Io handshake(bool& advanced);
   // Reads at most `size` bytes; `count` is set with kDone. `drained` is then true if nothing is
   // left here and probably nothing in the socket: wait for it instead of reading again.
   Io read(char* out, size_t size, size_t& count, bool& drained);

@@ -54,14 +54,18 @@ class Rest:
         except http.client.HTTPException as error:
             raise OSError(str(error)) from error
 
+    def close(self):
+        self.connection.close()
+
 
 class Worker(threading.Thread):
-    """Runs step() until it is told to stop or the hub is gone."""
+    """Runs step() until it is told to stop or the hub is gone, and then closes its connection."""
 
     def __init__(self, place, oracle):
         super().__init__(daemon=True)
         self.place = place
         self.oracle = oracle
+        self.rest = None
         self.ended = threading.Event()
 
     def run(self):
@@ -78,7 +82,8 @@ class Worker(threading.Thread):
         self.rest = Rest(self.place)
 
     def close(self):
-        pass
+        if self.rest:
+            self.rest.close()
 
     def stop(self):
         self.ended.set()
@@ -168,6 +173,7 @@ class Device(Worker):
         super().__init__(place, oracle)
         self.name_ = name
         self.key = key
+        self.client = None
 
     def open(self):
         client = mqtt.Client(client_id=self.name_, clean_session=False)
@@ -177,8 +183,8 @@ class Device(Worker):
         client.tls_set_context(self.place.tls)
         client.on_connect = lambda c, *_: c.subscribe(f"devices/{self.name_}/messages/devicebound/#", 1)
         client.on_message = self.received
-        client.connect(HOST, self.place.mqtt_port, keepalive=30)
         self.client = client
+        client.connect(HOST, self.place.mqtt_port, keepalive=30)
 
     def received(self, _client, _data, message):
         bag = dict(item.split("=", 1) for item in message.topic.rsplit("/", 1)[1].split("&"))
@@ -190,6 +196,12 @@ class Device(Worker):
     def step(self):
         if self.client.loop(timeout=0.05) != mqtt.MQTT_ERR_SUCCESS:
             raise OSError("the connection is gone")
+
+    def close(self):
+        # Not left to the garbage collector: the client and its callbacks hold one another.
+        open_socket = self.client and self.client.socket()
+        if open_socket:
+            open_socket.close()
 
 
 class FeedbackReader(Worker):
@@ -213,28 +225,22 @@ class FeedbackReader(Worker):
 class Operator(Worker):
     """Creates, disables, enables and deletes identities of its own and notes what was answered."""
 
-    def open(self):
-        super().open()
-        self.number = 0
-
     def step(self):
         name = self.oracle.next_identity()
-        path = f"/devices/{name}"
-        for body, state in (
-            ({"deviceId": name}, "enabled"),
-            ({"deviceId": name, "status": "disabled"}, "disabled"),
-            (None, "deleted"),
-        ):
-            if state == "deleted" and self.oracle.keep(name):
-                return
-            self.oracle.identity_asked(name, state)
-            headers = {} if state == "enabled" else {"If-Match": "*"}
-            method = "DELETE" if body is None else "PUT"
-            status, _, answer = self.rest.call(method, path, body=body, headers=headers)
-            if status not in (200, 204):
-                self.oracle.note_refusal(status, answer)
-                raise OSError(f"refused with {status}")
-            self.oracle.note("identity", (name, state))
+        self.write(name, "enabled", {"deviceId": name})
+        self.write(name, "disabled", {"deviceId": name, "status": "disabled"})
+        if not self.oracle.keep(name):
+            self.write(name, "deleted")
+
+    def write(self, name, state, body=None):
+        self.oracle.identity_asked(name, state)
+        headers = {} if state == "enabled" else {"If-Match": "*"}
+        method = "PUT" if body else "DELETE"
+        status, _, answer = self.rest.call(method, f"/devices/{name}", body=body, headers=headers)
+        if status not in (200, 204):
+            self.oracle.note_refusal(status, answer)
+            raise OSError(f"refused with {status}")
+        self.oracle.note("identity", (name, state))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from soaked_hub import BUILD, MIB, SoakedHub, Violation
 
 OVERLOAD = 5
 BURST_SECONDS = 3  # What is offered meanwhile must be taken before the next burst.
-BURSTS_MAX = 5  # In one part of the time: the reader of the good clients has to read all of it.
 START_SECONDS = 0.1
 SOURCES = [f"127.0.0.{n}" for n in range(2, 10)]
 PEERS_OF_PROCESS = 4000
@@ -69,8 +68,9 @@ class Attack:
 
 
 class Overload:
-    def __init__(self, hub, peers, threads, program):
-        self.hub, self.peers, self.threads, self.program = hub, peers, threads, program
+    def __init__(self, hub, options, program):
+        self.hub, self.peers, self.threads, self.program = hub, options.peers, options.threads, program
+        self.bursts_max = options.bursts
         self.victim, self.good = (("--device", name, "--key", hub.make_device(name)) for name in ("victim", "good"))
         self.sustainable = 0
 
@@ -118,8 +118,8 @@ class Overload:
         begin, counts = time.monotonic(), {"events_taken": 0, "bursts_without_a_place": 0}
         try:
             bursts = 0
-            while time.monotonic() < begin + seconds and bursts < BURSTS_MAX:
-                if "events" in kinds:
+            while time.monotonic() < begin + seconds:
+                if "events" in kinds and bursts < self.bursts_max:
                     bursts += 1
                     burst = self.load(
                         self.sustainable * OVERLOAD, min(BURST_SECONDS, seconds / 8), crowded="half_open" in kinds
@@ -163,7 +163,7 @@ def run(folder, program, options, preload=None, mutation=None):
         hub.start()
         hub.start_good_clients()
         kinds = options.kinds
-        overload = Overload(hub, options.peers, options.threads, program)
+        overload = Overload(hub, options, program)
         if any("events" in each for each in kinds):
             overload.sustainable = overload.load(0, min(5, options.seconds / 20))["per_second"]
         before = hub.sample()

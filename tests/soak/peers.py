@@ -112,15 +112,15 @@ def mqtt_publish(device, body):
 PUBACK = b"\x40\x02\x00\x02"
 
 
-def tls_socket(place, port):
-    plain = socket.create_connection((HOST, port), timeout=CONNECT_SECONDS)
+def tls_socket(place, port, patience=CONNECT_SECONDS):
+    plain = socket.create_connection((HOST, port), timeout=patience)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return place.tls.wrap_socket(plain, server_hostname=HOST)
 
 
-def connect_mqtt(place, device, token):
+def connect_mqtt(place, device, token, patience=CONNECT_SECONDS):
     """The connection and the code of its CONNACK."""
-    one = tls_socket(place, place.mqtt_port)
+    one = tls_socket(place, place.mqtt_port, patience)
     one.sendall(mqtt_connect(device, token))
     answer = one.recv(4)
     return one, answer[3] if len(answer) == 4 else -1

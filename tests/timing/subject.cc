@@ -50,8 +50,8 @@ Subject::Parts Subject::signed_parts(const std::string& audience, const std::str
           .signature = std::move(parsed->signature)};
 }
 
-// Of one length whatever the signature is: '+', '/' and '=' would be one character here and three in
-// a token, but '%' may stand for any byte.
+// Of one length whatever the signature is: '+', '/' and '=' would be one character here and three
+// in a token, but '%' may stand for any byte.
 std::string Subject::token(const Parts& parts, const Bytes& signature) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
   std::string out = "SharedAccessSignature sr=" + parts.sr + "&sig=";

@@ -80,8 +80,8 @@ const Literal kLiterals[] = {
 
 TEST(Codec, EachTypeHasItsShortestEncodingAndComesBack) {
   for (const Literal& literal : kLiterals) {
-    EXPECT_EQ(encoded(literal.value), literal.encoding) << type_name(literal.value.type());
-    EXPECT_EQ(decoded(literal.encoding), literal.value) << type_name(literal.value.type());
+    EXPECT_EQ(encoded(literal.value), literal.encoding) << testing::PrintToString(literal.encoding);
+    EXPECT_EQ(decoded(literal.encoding), literal.value) << testing::PrintToString(literal.encoding);
   }
 }
 
@@ -96,6 +96,29 @@ TEST(Codec, OtherEncodingsOfTheSameValuesAreRead) {
   EXPECT_EQ(decoded("\xE0\5\3\x56\1\0\1"s),
             Value::array(Type::kBoolean, {Value::from_bool(true), Value::from_bool(false),
                                           Value::from_bool(true)}));
+}
+
+TEST(Value, NumbersAreReadWhateverTheirWidth) {
+  for (const Value& value :
+       {Value::from_uint8(7), Value::from_uint16(7), Value::from_uint32(7), Value::from_uint64(7),
+        Value::from_int8(7), Value::from_int16(7), Value::from_int32(7), Value::from_int64(7),
+        Value::timestamp(7), Value::character(7)}) {
+    EXPECT_EQ(value.integer(), 7);
+  }
+  EXPECT_EQ(Value::from_int8(-7).integer(), -7);
+  EXPECT_EQ(Value::from_uint64(UINT64_MAX).integer(), std::nullopt) << "larger than any integer";
+  EXPECT_EQ(Value::string("7").integer(), std::nullopt);
+  EXPECT_EQ(decoded(encoded(Value::from_float(1.5F)))->as_float(), 1.5F);
+  EXPECT_EQ(decoded(encoded(Value::from_double(-2.5)))->as_double(), -2.5);
+}
+
+TEST(Value, MapsAreSearchedByTextOfEitherKind) {
+  const Value map = Value::map({Value::symbol("a"), Value::from_uint32(1), Value::string("b"),
+                                Value::from_uint32(2), Value::from_uint64(3), Value()});
+  EXPECT_EQ(*map.find("a"), Value::from_uint32(1));
+  EXPECT_EQ(*map.find("b"), Value::from_uint32(2));
+  EXPECT_EQ(map.find("c"), nullptr);
+  EXPECT_EQ(Value::list({Value::symbol("a"), Value()}).find("a"), nullptr);
 }
 
 TEST(Codec, LargeValuesUseTheWideForms) {
@@ -135,9 +158,12 @@ TEST(Codec, ArraysOfEveryKindComeBack) {
       Type::kDescribed, {described(Value::from_int64(1)), described(Value::from_int64(2))});
   for (const Value& value :
        {numbers, lists, maps, arrays, described_lists, described_longs,
-        Value::array(Type::kString, {}), Value::list({described_lists, maps})}) {
+        Value::array(Type::kString, {}), Value::array(Type::kNull, {Value(), Value()}),
+        Value::list({described_lists, maps})}) {
     EXPECT_EQ(decoded(encoded(value)), value);
   }
+  // The descriptor of no element is not known.
+  EXPECT_EQ(decoded(encoded(Value::array(Type::kDescribed, {}))), Value::array(Type::kNull, {}));
 }
 
 TEST(Codec, RandomValuesComeBackAndEveryPrefixIsRefused) {
@@ -254,6 +280,16 @@ TEST(Encoder, NullsAtTheEndOfACompositeAreLeftOut) {
   encoder.absent();
   encoder.close(list);
   EXPECT_EQ(out, "\0\x53\x10\xC0\3\2\x40\x41"s);
+}
+
+TEST(Encoder, ManySymbolsTakeTheWideForm) {
+  const std::vector<std::string> names(100, "capability");
+  Bytes out;
+  Encoder(out).symbols(names);
+  const auto value = decoded(out);
+  ASSERT_TRUE(value);
+  EXPECT_EQ(value->items().size(), names.size());
+  EXPECT_EQ(value->items().back(), Value::symbol("capability"));
 }
 
 TEST(FieldReader, RefusesWrongTypesAndFieldsTooMany) {

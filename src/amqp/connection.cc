@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "amqp/connection_state.h"
+#include "base/mutation.h"
 
 namespace linarite::amqp {
 namespace {
@@ -379,6 +380,7 @@ void Connection::tick(Instant now, Events& out) {
 }
 
 void Connection::tick_opened() {
+  if (mutated(Mutation::kIdlePeerKept)) last_received_ = now_;
   if (options_.idle_time_out.count() != 0 &&
       now_ >= last_received_ + idle_limit(options_.idle_time_out)) {
     return fail_connection(condition::kResourceLimitExceeded,

@@ -122,6 +122,19 @@ TEST(Link, OurAttachAsSenderHasAnInitialDeliveryCountAndANonZeroMaxMessageSize) 
   EXPECT_EQ(attach.snd_settle_mode, SenderSettleMode::kMixed);
 }
 
+TEST(Link, MayBeAcceptedWithASmallerMessageSize) {
+  Peer peer;
+  peer.open();
+  peer.begin();
+  peer.send(0, Peer::attach_body("l", 0, Role::kSender));
+  const LinkId link = events_of<LinkRequested>(peer.events).at(0).link;
+  peer.engine->accept_link(link, {.source = Source{}, .target = Target{}, .max_message_size = 4});
+  peer.engine->grant_credit(link, 1);
+  peer.read();
+  EXPECT_THAT(peer.send(0, Peer::transfer_body(0, 0, "t"), "12345"),
+              ElementsAre("0 detach 0 closed amqp:link:message-size-exceeded"));
+}
+
 TEST(Link, RefusalIsAttachWithNullTerminiAndDetach) {
   InSession peer;
   peer.send(0, Peer::attach_body("l", 0, Role::kSender));
@@ -294,6 +307,20 @@ TEST(Client, SeesARefusalAsAttachWithoutTerminusAndDetach) {
                amqp_frame(0, Detach{0, true, Error{"amqp:not-found", "", {}}}));
   EXPECT_THAT(client.happened(),
               ElementsAre("attached l refused", "detached closed amqp:not-found"));
+}
+
+TEST(Client, EndBeforeTheAnswerStillEndsTheSession) {
+  Peer client({.server = false});
+  client.open({.container_id = "hub"});
+  const auto session = client.engine->begin_session();
+  client.engine->end_session(*session, std::nullopt);
+  EXPECT_THAT(client.read(), ElementsAre("0 begin", "0 end"));
+  Begin begin = Peer::begin_body();
+  begin.remote_channel = 0;
+  client.write(amqp_frame(0, begin) + amqp_frame(0, End{}));
+  EXPECT_THAT(client.happened(), IsEmpty());
+  ASSERT_TRUE(client.engine->begin_session());
+  EXPECT_THAT(client.read(), ElementsAre("0 begin")) << "its channel is free";
 }
 
 TEST(Client, DetachBeforeTheAnswerStillEndsTheLink) {

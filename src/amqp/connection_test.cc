@@ -312,6 +312,14 @@ TEST(Close, OursWaitsForThePeersAndDropsWhatComesBefore) {
   EXPECT_THAT(peer.happened(), ElementsAre("closed by owner"));
 }
 
+TEST(Close, OursBeforeTheOpenIsTheEnd) {
+  Peer peer;
+  peer.engine->close(std::nullopt, peer.now);
+  EXPECT_TRUE(peer.engine->closed());
+  EXPECT_THAT(peer.advance(0ms), IsEmpty());
+  EXPECT_THAT(peer.happened(), ElementsAre("closed by owner"));
+}
+
 TEST(Close, OursGivesUpAfterItsTimeOut) {
   Peer peer;
   peer.open();

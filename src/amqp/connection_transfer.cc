@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "amqp/connection_state.h"
+#include "base/mutation.h"
 
 namespace linarite::amqp {
 namespace {
@@ -191,7 +192,9 @@ void Connection::on_link_flow(Session& session, const Flow& flow) {
     // 2.6.7: the receiver's count may be behind ours by what is under way.
     const uint32_t seen = flow.delivery_count.value_or(options_.first_serial);
     const uint32_t credit =
-        remaining_window(seen, flow.link_credit.value_or(0), link->delivery_count);
+        mutated(Mutation::kCreditOnItsWayTwice)
+            ? flow.link_credit.value_or(0)
+            : remaining_window(seen, flow.link_credit.value_or(0), link->delivery_count);
     const bool changed = credit != link->credit || flow.drain != link->drain;
     link->credit = credit;
     link->drain = flow.drain;
@@ -320,8 +323,10 @@ void Connection::add_disposition(const Session& session, Role role, uint32_t del
 
 void Connection::flush_disposition() {
   if (!pending_disposition_) return;
-  const PendingDisposition pending = std::move(*pending_disposition_);
+  PendingDisposition pending = std::move(*pending_disposition_);
   pending_disposition_.reset();
+  const bool several = pending.body.last != pending.body.first;
+  if (mutated(Mutation::kDispositionLosesLast) && several) --pending.body.last;
   const Session* session = find(pending.session);
   if (session == nullptr || session->state != Session::State::kMapped) return;
   write_frame(session->local_channel, pending.body);
@@ -350,7 +355,9 @@ Result<uint32_t> Connection::send(LinkId id, ByteView tag, ByteView payload, boo
   --link->credit;
   ++link->delivery_count;
   const uint32_t delivery_id = session.next_delivery_id++;
-  if (!settled) session.outgoing.insert(delivery_id, Unsettled{id, {}});
+  if (!settled && !mutated(Mutation::kDeliveryForgotten)) {
+    session.outgoing.insert(delivery_id, Unsettled{id, {}});
+  }
   Sending sending{id, link->local_handle, delivery_id, message_format, settled, tag, payload, 0};
   if (must_wait || !write_transfers(session, sending)) {
     auto waiting = std::make_unique<Waiting>(Waiting{sending, Bytes(tag), Bytes(payload)});
@@ -377,7 +384,9 @@ bool Connection::can_send(LinkId id) const {
 bool Connection::write_transfers(Session& session, Sending& sending) {
   flush_disposition();
   for (;;) {
-    if (session.remote_incoming_window == 0) return false;
+    if (session.remote_incoming_window == 0 && !mutated(Mutation::kSessionWindowIgnored)) {
+      return false;
+    }
     --session.remote_incoming_window;
     ++session.next_outgoing_id;
     Transfer transfer;
@@ -402,7 +411,7 @@ bool Connection::write_transfers(Session& session, Sending& sending) {
     const size_t room = peer_max_frame_size_ - (output_.size() - start);
     output_ += rest.substr(0, room);
     end_frame(output_, start);
-    sending.offset += room;
+    sending.offset += room + (mutated(Mutation::kFrameLosesByte) ? 1 : 0);
   }
 }
 

@@ -134,6 +134,47 @@ TEST(Receive, AbortedMessageVanishesAndGivesItsCreditBack) {
   EXPECT_THAT(peer.happened(), ElementsAre("message id=1 tag=u [whole]"));
 }
 
+TEST(Receive, MessageAbortedInItsFirstFrameGivesItsCreditBack) {
+  InSession peer;
+  const LinkId link = peer.attach_sender(1);
+  Transfer aborted = Peer::transfer_body(0, 0, "t");
+  aborted.aborted = true;
+  EXPECT_THAT(peer.send(0, aborted), ElementsAre("0 flow handle=0 count=1 credit=1"));
+  EXPECT_THAT(peer.happened(), IsEmpty());
+  EXPECT_EQ(peer.engine->credit(link), 1U);
+}
+
+TEST(Receive, ResumedDeliveryIsRefused) {
+  InSession peer;
+  peer.attach_sender();
+  Transfer resumed = Peer::transfer_body(0, 0, "t");
+  resumed.resume = true;
+  EXPECT_THAT(peer.send(0, resumed), ElementsAre("0 detach 0 closed amqp:not-implemented"));
+}
+
+TEST(Receive, UnsettledIsCapped) {
+  InSession peer({.unsettled_max = 2});
+  peer.attach_sender();
+  for (uint32_t id = 0; id < 2; ++id) peer.send(0, Peer::transfer_body(0, id, "t"), "x");
+  EXPECT_THAT(peer.send(0, Peer::transfer_body(0, 2, "t"), "x"),
+              ElementsAre("0 end amqp:resource-limit-exceeded"));
+}
+
+TEST(Receive, MalformedTransferAndDispositionAreDecodeErrors) {
+  for (const Code code : {Code::kTransfer, Code::kDisposition}) {
+    InSession peer;
+    peer.attach_sender();
+    Bytes body;
+    Encoder encoder(body);
+    encoder.descriptor(static_cast<uint64_t>(code));
+    const auto list = encoder.open_list();
+    encoder.string("neither a handle nor a role");
+    encoder.close(list);
+    EXPECT_THAT(peer.write(test::frame(kFrameTypeAmqp, 0, body)),
+                ElementsAre("close amqp:decode-error"));
+  }
+}
+
 TEST(Receive, TransferWithoutCreditDetaches) {
   InSession peer;
   peer.attach_sender(1);
@@ -416,6 +457,34 @@ TEST(Send, FramesWaitForThePeersSessionWindow) {
               ElementsAre("0 transfer handle=0 [415 bytes]", "0 transfer handle=0 id=1 [second]"));
   EXPECT_EQ(peer.engine->waiting_bytes(), 0U);
   EXPECT_THAT(peer.happened(), ElementsAre("credit 8"));
+}
+
+TEST(Send, CanBeAskedBefore) {
+  InSession peer({.unsettled_max = 2});
+  const LinkId link = peer.attach_receiver(3);
+  EXPECT_TRUE(peer.engine->can_send(link));
+  Flow shut = Peer::link_flow(0, 0, 3);
+  shut.incoming_window = 0;
+  peer.send(0, shut);
+  EXPECT_FALSE(peer.engine->can_send(link)) << "the session has no room";
+  peer.send(0, Peer::link_flow(0, 0, 3));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(peer.engine->send(link, "t", "x"));
+  EXPECT_FALSE(peer.engine->can_send(link)) << "as many are unsettled as may be";
+  peer.engine->detach(link, true, std::nullopt);
+  EXPECT_FALSE(peer.engine->can_send(link));
+}
+
+TEST(Send, DetachDropsWhatWaitsForThePeersWindow) {
+  InSession peer;
+  const LinkId link = peer.attach_receiver(10);
+  Flow shut = Peer::link_flow(0, 0, 10);
+  shut.incoming_window = 0;
+  peer.send(0, shut);
+  ASSERT_TRUE(peer.engine->send(link, "t", "waits"));
+  EXPECT_EQ(peer.engine->waiting_bytes(), 5U);
+  EXPECT_THAT(peer.send(0, Detach{.handle = 0, .closed = true}), ElementsAre("0 detach 0 closed"));
+  EXPECT_EQ(peer.engine->waiting_bytes(), 0U);
+  EXPECT_THAT(peer.send(0, Flow{.next_incoming_id = 1, .incoming_window = 10}), IsEmpty());
 }
 
 TEST(Send, WaitingBytesAreCapped) {

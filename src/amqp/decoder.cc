@@ -29,18 +29,18 @@ struct Constructor {
   uint8_t value = 0;
 };
 
-constexpr Constructor fixed(Type type, uint8_t size, bool is_signed = false) {
+consteval Constructor fixed(Type type, uint8_t size, bool is_signed = false) {
   return {true, type, Width::kFixed, size, is_signed, false, 0};
 }
-constexpr Constructor constant(Type type, uint8_t value) {
+consteval Constructor constant(Type type, uint8_t value) {
   return {true, type, Width::kFixed, 0, false, true, value};
 }
-constexpr Constructor variable(Type type, Width width) {
+consteval Constructor variable(Type type, Width width) {
   return {true, type, width, 0, false, false, 0};
 }
 
 // Part 1, section 1.6: every constructor the standard defines.
-constexpr std::array<Constructor, 256> make_constructors() {
+consteval std::array<Constructor, 256> make_constructors() {
   std::array<Constructor, 256> table{};
   table[0x40] = constant(Type::kNull, 0);
   table[0x41] = constant(Type::kBoolean, 1);

@@ -289,16 +289,6 @@ void Encoder::ulong(uint64_t value) {
   ByteWriter(out_).number(value);
 }
 
-void Encoder::byte(int8_t value) {
-  prepare(0x51);
-  raw(static_cast<uint8_t>(value));
-}
-
-void Encoder::short_int(int16_t value) {
-  prepare(0x61);
-  ByteWriter(out_).number(static_cast<uint16_t>(value));
-}
-
 void Encoder::int32(int32_t value) {
   if (value >= -128 && value <= 127) {
     prepare(0x54);
@@ -320,12 +310,6 @@ void Encoder::int64(int64_t value) {
 void Encoder::timestamp(int64_t milliseconds) {
   prepare(0x83);
   ByteWriter(out_).number(static_cast<uint64_t>(milliseconds));
-}
-
-void Encoder::uuid(ByteView sixteen_bytes) {
-  CHECK(sixteen_bytes.size() == 16);
-  prepare(0x98);
-  out_.append(sixteen_bytes);
 }
 
 void Encoder::variable(uint8_t small_constructor, ByteView bytes) {
@@ -359,12 +343,6 @@ void Encoder::symbols(std::span<const std::string> values) {
 }
 
 void Encoder::value(const Value& value) { ValueEncoder(*this).write(value); }
-
-void Encoder::encoded(ByteView encoding) {
-  CHECK(!encoding.empty());
-  prepare(static_cast<uint8_t>(encoding.front()));
-  out_.append(encoding.substr(1));
-}
 
 void Encoder::descriptor(uint64_t code) {
   if (pending_nulls_ != 0) flush_nulls();

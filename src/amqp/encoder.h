@@ -28,12 +28,9 @@ class Encoder {
   void ushort(uint16_t value);
   void uint(uint32_t value);
   void ulong(uint64_t value);
-  void byte(int8_t value);
-  void short_int(int16_t value);
   void int32(int32_t value);
   void int64(int64_t value);
   void timestamp(int64_t milliseconds);
-  void uuid(ByteView sixteen_bytes);
   void binary(ByteView bytes) { variable(0xA0, bytes); }
   void string(std::string_view text) { variable(0xA1, text); }
   void symbol(std::string_view text) { variable(0xA3, text); }
@@ -41,8 +38,6 @@ class Encoder {
   void symbols(std::span<const std::string> values);
   // Any value, iteratively.
   void value(const Value& value);
-  // A value read in place, byte for byte.
-  void encoded(ByteView encoding);
 
   // Writes the descriptor of the value that comes next.
   void descriptor(uint64_t code);

@@ -182,6 +182,9 @@ TEST(Message, SymbolicDescriptorsAreUnderstood) {
   MessageView view;
   ASSERT_TRUE(read_message(bytes, view));
   EXPECT_EQ(view.data(), "x");
+  Bytes unknown;
+  Encoder(unknown).value(Value::described(Value::symbol("amqp:date:binary"), Value::binary("x")));
+  EXPECT_TRUE(refused(unknown));
 }
 
 // uAMQP sends content-type as a string where the standard has a symbol.

@@ -8,15 +8,6 @@
 
 namespace linarite::amqp {
 
-std::string_view type_name(Type type) {
-  static constexpr std::array<std::string_view, 25> kNames = {
-      "null",       "boolean", "ubyte",     "ushort",   "uint",   "ulong",     "byte",
-      "short",      "int",     "long",      "float",    "double", "decimal32", "decimal64",
-      "decimal128", "char",    "timestamp", "uuid",     "binary", "string",    "symbol",
-      "list",       "map",     "array",     "described"};
-  return kNames[static_cast<size_t>(type)];
-}
-
 Value Value::from_float(float value) { return {Type::kFloat, std::bit_cast<uint32_t>(value)}; }
 Value Value::from_double(double value) { return {Type::kDouble, std::bit_cast<uint64_t>(value)}; }
 

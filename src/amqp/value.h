@@ -43,8 +43,6 @@ enum class Type : uint8_t {
   kDescribed,
 };
 
-std::string_view type_name(Type type);  // As the standard writes it: "ulong".
-
 constexpr bool is_compound(Type type) { return type >= Type::kList; }
 
 // One value. Copies are deep. A value that was decoded is at most kDepthMax (decoder.h) levels

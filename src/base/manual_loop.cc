@@ -63,6 +63,13 @@ bool ManualLoop::run_one() {
   return true;
 }
 
+bool ManualLoop::has_work() const {
+  const auto due = timers_.next();
+  if (due && *due <= clock_.now()) return true;
+  const std::lock_guard lock(mutex_);
+  return !tasks_.empty();
+}
+
 size_t ManualLoop::run_until_idle() {
   size_t count = 0;
   while (run_one()) {

@@ -33,6 +33,8 @@ class ManualLoop final : public Loop {
 
   // Runs one posted task, or else one due timer. False if there was neither.
   bool run_one();
+  // Whether run_one() would run something. Owner thread only.
+  bool has_work() const;
   // Runs posted tasks and due timers, and whatever they post, until none is left. Returns how many.
   size_t run_until_idle();
   // Moves the clock forward by `by`, stopping at each timer of this loop on the way so that it
@@ -63,7 +65,7 @@ class ManualLoop final : public Loop {
   const std::thread::id owner_ = std::this_thread::get_id();
   TimerQueue timers_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable posted_;
   std::deque<Task> tasks_;  // Guarded by mutex_.
   bool stopped_ = false;    // Guarded by mutex_.

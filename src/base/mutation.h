@@ -1,5 +1,5 @@
 // Deliberate bugs, to prove that the simulation would notice them (docs/reliability.md). They exist
-// only in the two test programs of tests/mutants, which are compiled with LINARITE_MUTATIONS: in
+// only in the programs of tests/mutants and in iofail_mutants, compiled with LINARITE_MUTATIONS: in
 // every other build mutated() is a constant false, and nothing of them is in the program.
 //
 // Only .cc files may ask, and tests/mutants/CMakeLists.txt lists those that do.
@@ -56,6 +56,26 @@ enum class Mutation : uint8_t {
   kSessionNotErased,      // A clean session leaves the old one on the disk.
   kPacketIdTwice,         // Two messages in flight have the same packet id.
   kRefusalAccepted,       // A back end is told over AMQP that a refused message was taken.
+
+  // The AMQP engine.
+  kDispositionLosesLast,  // What is said of several deliveries is not said of the last of them.
+  kDeliveryForgotten,     // What is said of a delivery that was sent is not understood.
+  kSessionWindowIgnored,  // Frames are sent that the peer's session has no room for.
+  kCreditOnItsWayTwice,   // Credit does not count what is on its way to the receiver.
+  kFrameLosesByte,        // Between two frames of a message.
+  kIdlePeerKept,          // A peer that says nothing is never given up.
+
+  // The HTTP engine.
+  kBodyLosesByte,     // Where a body was cut on its way.
+  kResponseTooShort,  // A response has a byte less than its length says.
+  kIdleClientKept,    // A connection without a request is never closed.
+
+  // The embedded store.
+  kGroupAckedEarly,   // Commits are answered before they are written.
+  kGroupNotSynced,    // They are answered when the kernel has them.
+  kGroupLosesLast,    // The last commit of a group is answered and not written.
+  kFailureForgotten,  // After a failed write it goes on.
+  kMarkTooHigh,       // The high-water mark counts a commit that was never made.
 
   kCount,  // How many there are, with kNone.
 };

@@ -14,9 +14,9 @@ Duration rounded_up(std::chrono::nanoseconds time) { return std::chrono::ceil<Du
 
 }  // namespace
 
-TokenBuckets::TokenBuckets(Limit limit, size_t entries) : limit_(limit) {
+TokenBuckets::TokenBuckets(Limit limit, size_t entries)
+    : limit_(limit), entries_(limit.tokens > 0 ? entries : 0) {
   CHECK(limit_.period > Duration::zero() && entries >= kWays && entries % kWays == 0);
-  if (limited()) buckets_.resize(entries);
 }
 
 TokenBuckets::Nanoseconds TokenBuckets::cost(uint64_t tokens) const {
@@ -29,6 +29,7 @@ TokenBuckets::Nanoseconds TokenBuckets::cost(uint64_t tokens) const {
 
 // Two keys of one hash share a bucket; that takes about 2^32 keys.
 TokenBuckets::Bucket& TokenBuckets::find(std::string_view key) {
+  buckets_.resize(entries_);
   const uint64_t hash = std::hash<std::string_view>{}(key);
   const size_t set = hash % (buckets_.size() / kWays) * kWays;
   const std::span<Bucket> places(buckets_.data() + set, kWays);

@@ -40,8 +40,8 @@ class TokenBuckets {
   // happened already. Any thread.
   Duration charge(std::string_view key, uint64_t tokens, Instant now);
 
-  // What the table holds, in bytes; it never changes.
-  size_t memory() const { return buckets_.size() * sizeof(Bucket); }
+  // The most that the table holds, in bytes: all of it from its first key on, and nothing before.
+  size_t memory() const { return entries_ * sizeof(Bucket); }
 
  private:
   using Nanoseconds = std::chrono::nanoseconds;
@@ -54,8 +54,9 @@ class TokenBuckets {
   Nanoseconds cost(uint64_t tokens) const;
 
   const Limit limit_;
+  const size_t entries_;  // 0 without a limit.
   std::mutex mutex_;
-  std::vector<Bucket> buckets_;  // Guarded by mutex_; sets of kWays. Empty without a limit.
+  std::vector<Bucket> buckets_;  // Guarded by mutex_; sets of kWays. Empty until the first key.
 };
 
 }  // namespace linarite

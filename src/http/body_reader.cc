@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/mutation.h"
+
 namespace linarite::http {
 
 BodyReader::Progress BodyReader::read(ByteView& input, size_t body_max, Bytes& body) {
@@ -29,7 +31,8 @@ BodyReader::Progress BodyReader::read_content(ByteView& input, size_t body_max, 
   }
   if (left_ > room) return Progress::kTooLarge;
   const auto count = static_cast<size_t>(std::min<uint64_t>(left_, input.size()));
-  body.append(input.substr(0, count));
+  const size_t lost = mutated(Mutation::kBodyLosesByte) && !body.empty() && count > 0 ? 1 : 0;
+  body.append(input.substr(lost, count - lost));
   input.remove_prefix(count);
   left_ -= count;
   if (left_ > 0) return Progress::kMore;

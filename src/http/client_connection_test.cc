@@ -49,6 +49,15 @@ class ClientTest : public testing::Test {
   ClientConnection connection_{{.body_max = 100}};
 };
 
+// Two programs that disagree about a length can be played against each other.
+TEST_F(ClientTest, TheLengthOfARequestIsNotTheCallersToSay) {
+  EXPECT_EQ(send({.method = "POST",
+                  .target = "/a",
+                  .headers = {{"Content-Length", "9"}, {"transfer-encoding", "chunked"}},
+                  .body = "hello"}),
+            wire("POST /a HTTP/1.1|Host: hub|Content-Length: 5||hello"));
+}
+
 TEST_F(ClientTest, RequestAndResponse) {
   EXPECT_EQ(get(), wire("GET /a HTTP/1.1|Host: hub||"));
   receive("HTTP/1.1 200 OK|ETag: \"x\"|Content-Length: 3||abc");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/mutation.h"
 #include "base/text.h"
 
 namespace linarite::http {
@@ -32,8 +33,6 @@ bool has_no_body(int status) { return status < 200 || status == 204 || status ==
 
 std::string_view reason_phrase(int status) {
   switch (status) {
-    case 100:
-      return "Continue";
     case 101:
       return "Switching Protocols";
     case 200:
@@ -118,7 +117,9 @@ void append_response(const Response& response, ResponseFraming framing, Bytes& o
     fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", response.body.size());
   }
   out.append("\r\n");
-  if (!no_body && !framing.to_head) out.append(response.body);
+  if (no_body || framing.to_head) return;
+  const size_t lost = mutated(Mutation::kResponseTooShort) && !response.body.empty() ? 1 : 0;
+  out.append(response.body, 0, response.body.size() - lost);
 }
 
 Status append_request(const Request& request, Bytes& out) {

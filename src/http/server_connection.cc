@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 #include "base/text.h"
 #include "http/serializer.h"
 
@@ -146,6 +147,7 @@ void ServerConnection::hand_out(ServerEvents& out) {
 void ServerConnection::become_idle(Instant now) {
   state_ = State::kIdle;
   deadline_ = now + kIdleTime;
+  if (mutated(Mutation::kIdleClientKept)) deadline_.reset();
   head_ = RequestHead();
   to_head_ = false;
 }

@@ -164,6 +164,58 @@ TEST_F(ServerTest, ResponseMayCloseTheConnection) {
   EXPECT_EQ(request(), "none");
 }
 
+TEST_F(ServerTest, AnUpgradeHandsOverWhatCameBehindTheRequest) {
+  send("GET /ws HTTP/1.1|Host: h|Connection: Upgrade|Upgrade: websocket||first frame");
+  EXPECT_EQ(request(), "GET /ws");
+  receive(", second frame");
+  events_ = {};
+  const Bytes behind =
+      connection_.upgrade({101, {{"Upgrade", "websocket"}}, "no body in a 101"}, events_);
+  EXPECT_EQ(behind, "first frame, second frame");
+  EXPECT_EQ(output(), wire("HTTP/1.1 101 Switching Protocols|Upgrade: websocket|"
+                           "Connection: Upgrade||"));
+  receive("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(request(), "none");
+}
+
+// RFC 9110, 15.
+TEST_F(ServerTest, EachStatusHasItsReason) {
+  const std::pair<int, const char*> statuses[] = {{200, "OK"},
+                                                  {201, "Created"},
+                                                  {202, "Accepted"},
+                                                  {204, "No Content"},
+                                                  {304, "Not Modified"},
+                                                  {400, "Bad Request"},
+                                                  {401, "Unauthorized"},
+                                                  {403, "Forbidden"},
+                                                  {404, "Not Found"},
+                                                  {405, "Method Not Allowed"},
+                                                  {408, "Request Timeout"},
+                                                  {409, "Conflict"},
+                                                  {411, "Length Required"},
+                                                  {412, "Precondition Failed"},
+                                                  {413, "Content Too Large"},
+                                                  {414, "URI Too Long"},
+                                                  {415, "Unsupported Media Type"},
+                                                  {417, "Expectation Failed"},
+                                                  {421, "Misdirected Request"},
+                                                  {426, "Upgrade Required"},
+                                                  {429, "Too Many Requests"},
+                                                  {431, "Request Header Fields Too Large"},
+                                                  {500, "Internal Server Error"},
+                                                  {501, "Not Implemented"},
+                                                  {503, "Service Unavailable"},
+                                                  {504, "Gateway Timeout"},
+                                                  {505, "HTTP Version Not Supported"},
+                                                  {599, "Unknown"}};
+  for (const auto& [status, reason] : statuses) {
+    send("GET / HTTP/1.1|Host: h||");
+    respond(status);
+    const std::string line = "HTTP/1.1 " + std::to_string(status) + " " + reason + "\r\n";
+    EXPECT_EQ(output().substr(0, line.size()), line);
+  }
+}
+
 TEST_F(ServerTest, Http10IsAnsweredAndClosed) {
   send("GET / HTTP/1.0|Connection: keep-alive||");
   EXPECT_EQ(request(), "GET /");

@@ -109,6 +109,16 @@ TEST(ClientHandshakeTest, AnAnswerThatDoesNotFitIsNotTaken) {
               HasSubstr("extension"));
 }
 
+TEST(ClientHandshakeTest, AnAnswerThatIsNotHttpIsNotTaken) {
+  SeededRandom random(1);
+  ClientHandshake handshake({.host = "hub.test", .path = "/ws", .protocol = "mqtt"}, random);
+  ASSERT_TRUE(handshake.request());
+  ByteView input = "\x15\x03\x01";
+  const auto open = handshake.receive(input);
+  ASSERT_FALSE(open);
+  EXPECT_EQ(open.error().code, ErrorCode::kMalformed);
+}
+
 TEST(ClientHandshakeTest, TheAnswerIsBounded) {
   EXPECT_THAT(outcome("HTTP/1.1 101 " + std::string(kStartLineMax, 'x')), HasSubstr("too large"));
   std::string fields;

@@ -507,6 +507,13 @@ TEST(MqttClient, RefusesRequestsThatCannotBeSent) {
   EXPECT_EQ(client.connection.subscribe(one, 2).error().code, ErrorCode::kLimitExceeded);
   const ByteView filter[] = {"a"};
   EXPECT_EQ(client.connection.unsubscribe(filter, 2).error().code, ErrorCode::kLimitExceeded);
+  Client other;
+  other.with_server();
+  const ByteView no_filter[] = {""};
+  EXPECT_EQ(other.connection.unsubscribe(no_filter, 1).error().code, ErrorCode::kArgumentInvalid);
+  const Bytes large(kRemainingLengthMax, 'x');
+  EXPECT_EQ(other.connection.publish({.topic = "a", .payload = large}, 1).error().code,
+            ErrorCode::kLimitExceeded);
 }
 
 TEST(MqttClient, AnswersThatFitNoRequestAreViolations) {
@@ -546,6 +553,14 @@ TEST(MqttClient, PacketsOutOfOrderOrOfTheWrongSideAreViolations) {
     client.with_server();
     EXPECT_EQ(client.receive(packet), "ERROR packet that only a client sends\n");
   }
+  for (const Bytes& packet : {bytes_of(PubRec{1}), bytes_of(PubRel{1}), bytes_of(PubComp{1})}) {
+    Client client;
+    client.with_server();
+    EXPECT_EQ(client.receive(packet), "ERROR packet of the QoS 2 exchange\n");
+  }
+  Client connects;
+  connects.with_server();
+  EXPECT_EQ(connects.receive(connect_as("dev1")), "ERROR packet that only a client sends\n");
   Client qos2;
   qos2.with_server();
   EXPECT_EQ(qos2.receive(Publish{"a", "", 1, Qos::kExactlyOnce}), "ERROR QoS 2 PUBLISH\n");

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -23,12 +24,16 @@ struct Told {
   std::string bytes;
   std::optional<net::CloseReason> closed;
   int writable = 0;
+  std::function<void()> on_bytes;
 };
 
 class Listener final : public net::StreamHandler {
  public:
   Listener(Told& told, net::Stream& stream) : told_(told) { told_.stream = &stream; }
-  void on_bytes(ByteView bytes) override { told_.bytes += bytes; }
+  void on_bytes(ByteView bytes) override {
+    told_.bytes += bytes;
+    if (told_.on_bytes) told_.on_bytes();
+  }
   void on_writable() override { ++told_.writable; }
   void on_closed(net::CloseReason reason) override {
     told_.closed = reason;
@@ -91,6 +96,7 @@ class WebSocketClientTest : public ::testing::Test {
 
   ManualClock clock_{WallTime(std::chrono::seconds(1'700'000'000))};
   ManualLoop loop_{clock_};
+  ManualLoop other_{clock_};  // To which a stream is moved.
   Told inside_, server_;
   int opened_ = 0;
   std::string failed_;
@@ -115,6 +121,50 @@ TEST_F(WebSocketClientTest, BytesGoBothWays) {
   answer("\x89\x01?");
   const auto got = frames();
   EXPECT_EQ(got.payload + got.output, "") << "a pong";
+}
+
+TEST_F(WebSocketClientTest, AStreamThatWasFullSaysWhenThereIsRoom) {
+  open();
+  server_.stream->pause_reading();
+  while (inside_.stream->unsent() <= net::Stream::kUnsentHigh) {
+    inside_.stream->send(std::string(60'000, 'x'));
+    loop_.run_until_idle();
+  }
+  EXPECT_EQ(inside_.writable, 0);
+  server_.stream->resume_reading();
+  loop_.run_until_idle();
+  EXPECT_EQ(inside_.writable, 1);
+}
+
+TEST_F(WebSocketClientTest, AMessageMayMoveItsStreamToAnotherLoop) {
+  open();
+  bool moved = false;
+  inside_.on_bytes = [&] {
+    if (!moved) inside_.stream->move_to(other_, [&] { moved = true; });
+  };
+  answer(
+      "\x82\x04"
+      "move");
+  other_.run_until_idle();
+  EXPECT_TRUE(moved);
+  EXPECT_EQ(&inside_.stream->loop(), &other_);
+  answer(
+      "\x82\x03"
+      "two");
+  EXPECT_EQ(inside_.bytes, "move");
+  other_.run_until_idle();
+  EXPECT_EQ(inside_.bytes, "movetwo");
+}
+
+TEST_F(WebSocketClientTest, AGoodbyeBehindAMoveIsTheEndOnTheNewLoop) {
+  open();
+  inside_.on_bytes = [&] { inside_.stream->move_to(other_, [] {}); };
+  answer(
+      "\x82\x04"
+      "move\x88\x02\x03\xE8");
+  while (loop_.run_until_idle() + other_.run_until_idle() > 0) {
+  }
+  EXPECT_EQ(inside_.closed, net::CloseReason::kPeerClosed);
 }
 
 TEST_F(WebSocketClientTest, WhatComesBehindTheAnswerIsNotLost) {

@@ -89,6 +89,8 @@ TEST(CheckC2dMessage, TextIsUtf8ButUserIdIsAnyBytes) {
   EXPECT_TRUE(check_c2d_message(message));
   message.content_type = "\xFF";
   EXPECT_EQ(check_c2d_message(message).error().code, ErrorCode::kArgumentInvalid);
+  message = {.content_encoding = "\xFF"};
+  EXPECT_EQ(check_c2d_message(message).error().code, ErrorCode::kArgumentInvalid);
 }
 
 }  // namespace

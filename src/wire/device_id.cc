@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-:.+%_#*?!(),=@;$'";
 
-constexpr std::array<bool, 256> make_allowed() {
+consteval std::array<bool, 256> make_allowed() {
   std::array<bool, 256> table{};
   for (const char c : kAlphabet) table[static_cast<unsigned char>(c)] = true;
   return table;

@@ -11,9 +11,9 @@ ErrorCode refusal(std::string_view text, JsonLimits limits = {.size_max = 1000})
 }
 
 TEST(ParseJson, AcceptsEveryKindOfValue) {
-  for (const char* text :
-       {"{}", "[]", "null", "true", "-0", "1e3", "\"x\"", " { \"a\" : [ { } , 1 ] } ",
-        R"({"a":{"x":1},"b":{"x":1},"A":1})", R"("\u00e4\ud83d\ude00\u0000")", "\"\xC3\xA4\""}) {
+  for (const char* text : {"{}", "[]", "null", "true", "-0", "1e3", "18446744073709551615", "\"x\"",
+                           " { \"a\" : [ { } , 1 ] } ", R"({"a":{"x":1},"b":{"x":1},"A":1})",
+                           R"("\u00e4\ud83d\ude00\u0000")", "\"\xC3\xA4\""}) {
     EXPECT_EQ(refusal(text), ErrorCode{}) << text;
   }
 }
@@ -56,6 +56,10 @@ TEST(ParseJson, RefusesANameGivenTwice) {
                            R"({"a":1,"\u0061":2})", R"({"a":{},"b":[],"a":null})"}) {
     EXPECT_EQ(refusal(text), ErrorCode::kIotHubFormatError) << text;
   }
+  const std::string escaped(3000, 'k');
+  EXPECT_EQ(refusal("{\"\\u006b" + escaped + "\":1,\"k" + escaped + "\":2}", {.size_max = 10'000}),
+            ErrorCode::kIotHubFormatError)
+      << "however long it is, and however it is written";
   std::string longer = "{\"" + std::string(400, 'k') + "\":1,\"" + std::string(400, 'k') + "\":2}";
   EXPECT_EQ(refusal(longer), ErrorCode::kIotHubFormatError);
 }

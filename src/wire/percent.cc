@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kUnreserved =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
-constexpr std::array<bool, 256> make_unreserved() {
+consteval std::array<bool, 256> make_unreserved() {
   std::array<bool, 256> table{};
   for (const char c : kUnreserved) table[static_cast<unsigned char>(c)] = true;
   return table;

@@ -248,6 +248,22 @@ bool covers(std::string_view sr, const Resource& resource, size_t named_at_least
 const Resource kDevice{"devices", "dev1"};
 const Resource kModule{"devices", "dev1", "modules", "mod1"};
 
+TEST(Audience, TheHubIsNamedWhateverFollows) {
+  const auto names = [](std::string_view sr) {
+    SasToken token;
+    token.sr = sr;
+    return audience_names_host(token, kHosts);
+  };
+  for (const char* sr : {"hub.example.test", "sb://HUB.example.test/eventhub",
+                         "sb%3a%2f%2fhub.example.test%2feventhub", "127.0.0.1:5671/any/thing"}) {
+    EXPECT_TRUE(names(sr)) << sr;
+  }
+  EXPECT_TRUE(names("sb%253a%252f%252fhub.example.test%252f")) << "encoded twice";
+  for (const char* sr : {"", "/", "hub.example.test.evil", "evil/hub.example.test", "sb:///x"}) {
+    EXPECT_FALSE(names(sr)) << sr;
+  }
+}
+
 TEST(Audience, APolicyMayNameAnyPrefix) {
   for (const char* sr :
        {"hub.example.test", "HUB.Example.Test", "hub.example.test%2fdevices",

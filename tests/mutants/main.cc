@@ -1,9 +1,9 @@
 // sim_mutants [--mutation NAME] [--seed N] [--seeds-max N] [--steps N]
 //
-// For each deliberate bug, or one, runs seeds until the simulation finds it, odd ones in the world
-// that calls the hub and even ones in the world with the gateways, as `sim` does; fails if one is
-// not found. The control is the same program without a bug: none of the seeds that it took, and
-// 20 at least, may fail.
+// For each deliberate bug that a simulation can meet, or one, runs seeds until the simulation finds
+// it, odd ones in the world that calls the hub and even ones in the world with the gateways, as
+// `sim` does; fails if one is not found. The control is the same program without a bug: none of the
+// seeds that it took, and 20 at least, may fail.
 //
 // Each seed is a process of its own, for some bugs end the hub: a broken CHECK finds them too.
 #include <fmt/format.h>
@@ -36,7 +36,7 @@ constexpr uint64_t kControlSeedsMin = 20;
 constexpr rlim_t kSeedCpuSeconds = 120;  // A bug may keep the hub busy for ever.
 
 struct Arguments {
-  std::vector<Mutation> mutations = linarite::mutants::all_mutations();
+  std::vector<Mutation> mutations{};
   uint64_t seed = 1;
   uint64_t seeds_max = 10'000;
   uint64_t steps = 2000;
@@ -48,7 +48,8 @@ struct Arguments {
 }
 
 Arguments parse(int argc, char** argv) {
-  Arguments arguments;
+  Arguments arguments{.mutations = linarite::mutants::all_mutations()};
+  std::erase_if(arguments.mutations, linarite::mutants::in_embedded_store);
   for (int i = 1; i < argc; i += 2) {
     const std::string_view name = argv[i];
     const std::string_view text = i + 1 < argc ? argv[i + 1] : "";

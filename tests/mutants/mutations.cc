@@ -44,10 +44,28 @@ std::string_view name_of(Mutation mutation) {
     NAME(kSessionNotErased)
     NAME(kPacketIdTwice)
     NAME(kRefusalAccepted)
+    NAME(kDispositionLosesLast)
+    NAME(kDeliveryForgotten)
+    NAME(kSessionWindowIgnored)
+    NAME(kCreditOnItsWayTwice)
+    NAME(kFrameLosesByte)
+    NAME(kIdlePeerKept)
+    NAME(kBodyLosesByte)
+    NAME(kResponseTooShort)
+    NAME(kIdleClientKept)
+    NAME(kGroupAckedEarly)
+    NAME(kGroupNotSynced)
+    NAME(kGroupLosesLast)
+    NAME(kFailureForgotten)
+    NAME(kMarkTooHigh)
     NAME(kCount)
   }
 #undef NAME
   return {};
+}
+
+bool in_embedded_store(Mutation mutation) {
+  return mutation >= Mutation::kGroupAckedEarly && mutation < Mutation::kCount;
 }
 
 std::vector<Mutation> all_mutations() {

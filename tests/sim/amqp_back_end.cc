@@ -4,6 +4,7 @@
 
 #include "amqp/message.h"
 #include "base/text.h"
+#include "sim/amqp_rules.h"
 #include "sim/feedback_text.h"
 
 namespace linarite::sim {
@@ -106,7 +107,15 @@ void NetworkWorld::AmqpBackEnd::on(const amqp::SessionBegun& /*event*/) {
   if (cbs_replies_) engine_->grant_credit(*cbs_replies_, 10);
 }
 
-void NetworkWorld::AmqpBackEnd::on(const amqp::SessionEnded& /*event*/) { ready_ = false; }
+void NetworkWorld::AmqpBackEnd::on(const amqp::SessionEnded& event) {
+  ready_ = false;
+  judge_end(event.error);
+}
+
+void NetworkWorld::AmqpBackEnd::judge_end(const std::shared_ptr<const amqp::Error>& error) {
+  if (login_.hostile || !breaks_a_rule(error)) return;
+  world_.fail("a rule of AMQP was broken: " + error->condition + ", " + error->description);
+}
 
 std::optional<amqp::LinkId> NetworkWorld::AmqpBackEnd::attach(amqp::Role role,
                                                               const std::string& address) {
@@ -127,6 +136,7 @@ void NetworkWorld::AmqpBackEnd::on(const amqp::LinkAttached& event) {
 
 // By the end of the token, mostly.
 void NetworkWorld::AmqpBackEnd::on(const amqp::LinkDetached& event) {
+  judge_end(event.error);
   if (event.link == sender_) sender_.reset();
   if (event.link == feedback_) {
     feedback_.reset();
@@ -199,11 +209,22 @@ void NetworkWorld::AmqpBackEnd::answered(uint32_t delivery_id, const amqp::Deliv
   const uint32_t index = found->second;
   unanswered_.erase(found);
   if (state.kind == amqp::StateKind::kAccepted) {
+    check_passed_over(delivery_id, world_.model_.message(index).device);
     world_.send_answered(index, std::nullopt, sent_);
   } else if (state.kind == amqp::StateKind::kRejected) {
     world_.send_answered(index, static_cast<ErrorCode>(error_number(state)), sent_);
   } else {
     world_.fail(fmt::format("message {} was neither accepted nor rejected", index));
+  }
+}
+
+// The messages of a link to one device are taken in their order, and so they are answered: whoever
+// was passed over is never answered.
+void NetworkWorld::AmqpBackEnd::check_passed_over(uint32_t delivery_id, uint32_t device) const {
+  for (const auto& [id, message] : unanswered_) {
+    if (id > delivery_id) return;
+    if (world_.model_.message(message).device != device) continue;
+    world_.fail(fmt::format("message {} was passed over when one behind it was accepted", message));
   }
 }
 
@@ -225,16 +246,24 @@ void NetworkWorld::AmqpBackEnd::take_feedback(const amqp::MessageReceived& event
 
 void NetworkWorld::AmqpBackEnd::settle_feedback() {
   if (!feedback_ || held_.empty()) return;
-  const size_t which = world_.random_.below(held_.size());
-  Batch batch = std::move(held_[which]);
-  held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(which));
   // A release raises the delivery count: releases are kept rare.
   const bool accept = !world_.chance(10);
+  // Those that came one after the other, now and then: their outcomes share a frame.
+  if (accept && world_.chance(3)) {
+    while (!held_.empty()) settle_batch(0, accept);
+  } else {
+    settle_batch(world_.random_.below(held_.size()), accept);
+  }
+  engine_->grant_credit(*feedback_, kFeedbackCredit);
+}
+
+void NetworkWorld::AmqpBackEnd::settle_batch(size_t which, bool accept) {
+  Batch batch = std::move(held_[which]);
+  held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(which));
   world_.trace("settle feedback", connection_.number(), accept);
   const auto state = accept ? amqp::DeliveryState::accepted() : amqp::DeliveryState::released();
   engine_->settle(*feedback_, batch.delivery_id, state, /*settled=*/!second_mode_);
   if (second_mode_ && accept) accepting_.emplace(batch.delivery_id, std::move(batch));
-  engine_->grant_credit(*feedback_, kFeedbackCredit);
 }
 
 void NetworkWorld::AmqpBackEnd::on(const amqp::DeliverySettled& event) {

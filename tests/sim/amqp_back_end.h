@@ -43,6 +43,7 @@ class NetworkWorld::AmqpBackEnd final : public Client {
   void on(const amqp::Opened& event);
   void on(const amqp::SessionBegun& event);
   void on(const amqp::SessionEnded& event);
+  void judge_end(const std::shared_ptr<const amqp::Error>& error);
   void on(const amqp::LinkRequested& /*event*/) {}
   void on(const amqp::LinkAttached& event);
   void on(const amqp::LinkDetached& event);
@@ -59,8 +60,10 @@ class NetworkWorld::AmqpBackEnd final : public Client {
   void send();
   void send_hostile();
   void answered(uint32_t delivery_id, const amqp::DeliveryState& state);
+  void check_passed_over(uint32_t delivery_id, uint32_t device) const;
   void take_feedback(const amqp::MessageReceived& event);
   void settle_feedback();
+  void settle_batch(size_t which, bool accept);
   void flush();
 
   NetworkWorld& world_;

@@ -4,6 +4,7 @@
 
 #include "amqp/message.h"
 #include "base/text.h"
+#include "sim/amqp_rules.h"
 
 namespace linarite::sim {
 namespace {
@@ -11,11 +12,17 @@ namespace {
 using amqp::Value;
 
 constexpr uint32_t kCreditMax = 20;
+constexpr uint32_t kSmallFrame = 512;
+constexpr uint32_t kSmallWindow = 1;  // Of frames: each flow lets one more come, and no other.
 
-std::shared_ptr<const amqp::ConnectionOptions> options_for(const std::string& token) {
+// Some have room for little at a time: they get an event in several frames, and wait for more.
+std::shared_ptr<const amqp::ConnectionOptions> options_for(const std::string& token,
+                                                           ConnectionNumber number) {
   return std::make_shared<const amqp::ConnectionOptions>(amqp::ConnectionOptions{
       .server = false,
       .container_id = "reader",
+      .max_frame_size = number % 3 == 0 ? kSmallFrame : amqp::kMaxFrameSize,
+      .incoming_window = number % 6 == 0 ? kSmallWindow : amqp::kIncomingWindow,
       .sasl_mechanism = "PLAIN",
       .sasl_initial_response = Bytes(1, '\0') + "service@sas.root.127" + '\0' + token});
 }
@@ -45,7 +52,7 @@ std::optional<EventOracle::Sight> sight_of(ByteView payload) {
 NetworkWorld::AmqpReader::AmqpReader(NetworkWorld& world, Connection& connection,
                                      const std::string& token, Start start)
     : world_(world), connection_(connection), start_(std::move(start)), next_(start_.sequence) {
-  engine_.emplace(options_for(token), world.clock_.now());
+  engine_.emplace(options_for(token, connection.number()), world.clock_.now());
   flush();
 }
 
@@ -81,6 +88,11 @@ void NetworkWorld::AmqpReader::on(const amqp::Closed& event) {
   if (event.cause != amqp::Closed::Cause::kProtocol) return;
   world_.fail("the gateway broke AMQP: " +
               (event.error ? event.error->description : std::string()));
+}
+
+void NetworkWorld::AmqpReader::judge_end(const std::shared_ptr<const amqp::Error>& error) {
+  if (!breaks_a_rule(error)) return;
+  world_.fail("a rule of AMQP was broken: " + error->condition + ", " + error->description);
 }
 
 void NetworkWorld::AmqpReader::on(const amqp::Opened& /*event*/) {
@@ -119,6 +131,7 @@ void NetworkWorld::AmqpReader::on(const amqp::LinkAttached& event) {
 }
 
 void NetworkWorld::AmqpReader::on(const amqp::LinkDetached& event) {
+  judge_end(event.error);
   if (event.link != link_) return;
   world_.trace("reader detached", connection_.number(), attached_);
   attached_ = false;

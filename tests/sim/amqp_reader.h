@@ -40,6 +40,8 @@ class NetworkWorld::AmqpReader final : public Client {
   void on(const Event& /*event*/) {}
   void on(const amqp::Opened& event);
   void on(const amqp::SessionBegun& event);
+  void on(const amqp::SessionEnded& event) { judge_end(event.error); }
+  void judge_end(const std::shared_ptr<const amqp::Error>& error);
   void on(const amqp::LinkAttached& event);
   void on(const amqp::LinkDetached& event);
   void on(const amqp::MessageReceived& event);

@@ -104,11 +104,8 @@ void Connection::ended() {
   client_->closed();
 }
 
-// Mostly all that is there, sometimes a few bytes.
-void Connection::carry(Pipe::Side from, Random& random) {
-  if (weather == Weather::kLost) return;
-  if (weather == Weather::kStalled && from == Pipe::Side::kServer) return;
-  pipe_.carry(from, random.below(3) == 0 ? 1 + random.below(40) : SIZE_MAX);
+void Connection::carry(Pipe::Side from, size_t most) {
+  if (crosses(from)) pipe_.carry(from, most);
 }
 
 bool Connection::carry_all() {

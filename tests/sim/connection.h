@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 
-#include "base/random.h"
 #include "net/pipe.h"
 #include "sim/model.h"
 
@@ -67,7 +66,9 @@ class Connection {
 
   // For the network.
   void note_sent(Moment now);  // After each thing that the hub did.
-  void carry(net::Pipe::Side from, Random& random);
+  void carry(net::Pipe::Side from, size_t most);
+  // Whether something, be it only a goodbye, waits to be carried, and may be.
+  bool waiting(net::Pipe::Side from) const { return crosses(from) && pipe_.waiting(from); }
   // All that can cross; false if there was nothing.
   bool carry_all();
   // Ends the client's side; the hub is told nothing.
@@ -86,6 +87,10 @@ class Connection {
     uint64_t end;  // Bytes that the hub had sent then.
     Moment when;
   };
+  bool crosses(net::Pipe::Side from) const {
+    return weather != Weather::kLost &&
+           (weather != Weather::kStalled || from != net::Pipe::Side::kServer);
+  }
   void received(ByteView bytes);
   void ended();
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kWindow = 16;  // The gateway's default.
 constexpr size_t kOwnWindow = 100;
+constexpr uint64_t kZerosMax = 1500;  // Before the number in the body of an event.
 
 }  // namespace
 
@@ -198,7 +199,9 @@ void NetworkWorld::MqttDevice::send_events() {
   for (uint64_t i = 1 + world_.random_.below(4); i > 0 && engine_.window_free() > 0; --i) {
     const uint64_t event = world_.events_.sent(connection_.number());
     world_.trace("event", event, connection_.number());
-    const std::string body = std::to_string(event);
+    // Behind any count of zeros, so that some are too long for one frame of a reader.
+    const size_t zeros = world_.chance(3) ? world_.random_.below(kZerosMax) : 0;
+    const std::string body = std::string(zeros, '0') + std::to_string(event);
     const mqtt::Qos qos = world_.chance(4) ? mqtt::Qos::kAtMostOnce : mqtt::Qos::kAtLeastOnce;
     if (!engine_.publish({.topic = topic, .payload = body, .qos = qos}, event)) {
       world_.fail("a device could not send an event");

@@ -57,6 +57,9 @@ class NetworkWorld final : public World {
   Connection* any_connection();
   size_t back_ends() const;
   void network_step();
+  bool move();  // False if there was nothing to do.
+  bool is_quiet() const;
+  size_t some_bytes();
   void note_sent();
   bool run_loop(ManualLoop& loop);
   void tick_clients();

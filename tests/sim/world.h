@@ -19,6 +19,7 @@
 #include "base/manual_loop.h"
 #include "base/random.h"
 #include "hub/hub.h"
+#include "sim/dice.h"
 #include "sim/model.h"
 #include "store/memory/memory_store.h"
 
@@ -97,7 +98,7 @@ class World {
   ConnectionNumber new_connection() { return ++last_connection_; }
 
   const WorldOptions options_;
-  SeededRandom random_;      // The scheduler's and the actors'.
+  Dice random_;              // The scheduler's and the actors'.
   SeededRandom hub_random_;  // The hub's own.
   SeededRandom vault_random_{1};
   hub::KeyVault vault_ = hub::KeyVault::make(vault_random_);  // A file outlives every crash.

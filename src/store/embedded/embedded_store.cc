@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 #include "store/embedded/database.h"
 #include "store/embedded/files.h"
 #include "store/embedded/recovery.h"
@@ -180,8 +181,11 @@ void EmbeddedStore::write_group(std::span<Commit> group) {
     status = fail(ErrorCode::kStoreReadOnly,
                   "the store takes no more writes since it failed: " + failure->message);
   } else {
+    if (mutated(Mutation::kGroupAckedEarly)) answer(group, {});
     status = write_batches(group);
+    if (mutated(Mutation::kFailureForgotten)) status = {};
     if (!status) health_.fail(status.error());
+    if (mutated(Mutation::kGroupAckedEarly)) return;
   }
   answer(group, status);
 }
@@ -190,6 +194,8 @@ Status EmbeddedStore::write_batches(std::span<Commit> group) {
   // Only this thread changes the sequences, so that they may be read without the lock.
   std::vector<uint64_t> sequences = sequences_;
   for (const Commit& commit : group) {
+    const bool is_last = group.size() > 1 && &commit == &group.back();
+    if (is_last && mutated(Mutation::kGroupLosesLast)) continue;
     parts_->database->add(commit.partition, commit.batch);
     ++sequences[commit.partition];
   }
@@ -197,7 +203,8 @@ Status EmbeddedStore::write_batches(std::span<Commit> group) {
     if (sequences[partition] == sequences_[partition]) continue;
     parts_->database->set_sequence(partition, sequences[partition]);
   }
-  if (Status written = parts_->database->write(sync_); !written) return written;
+  const bool sync = sync_ && !mutated(Mutation::kGroupNotSynced);
+  if (Status written = parts_->database->write(sync); !written) return written;
   const std::lock_guard lock(mutex_);
   sequences_ = std::move(sequences);
   batches_since_mark_ += group.size();
@@ -242,8 +249,10 @@ bool EmbeddedStore::mark_is_due() const {
 
 void EmbeddedStore::save_mark() {
   if (batches_since_mark_ == 0 || health_.failure()) return;
-  const Status saved = parts_->files->replace(
-      path_, kHighWaterFile, high_water_text(sequences_, parts_->files->manifest()));
+  HighWater mark = sequences_;
+  if (mutated(Mutation::kMarkTooHigh)) ++mark.front();
+  const Status saved = parts_->files->replace(path_, kHighWaterFile,
+                                              high_water_text(mark, parts_->files->manifest()));
   if (!saved) return health_.fail(saved.error());
   marked_at_ = clock_.now();
   batches_since_mark_ = 0;

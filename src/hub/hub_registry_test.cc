@@ -107,6 +107,21 @@ TEST_F(SmallHubTest, TheQueuesOfAllDevicesTogetherAreBounded) {
   EXPECT_TRUE(send("d2", "m"));
 }
 
+TEST_F(SmallHubTest, FeedbackThatNobodyTakesIsBoundedToo) {
+  ASSERT_TRUE(create("d1"));
+  NotingLink link;
+  connect("d1", link);
+  for (size_t i = 0; i < 4; ++i) {
+    ASSERT_TRUE(send("d1", "m", wire::Ack::kFull));
+    EXPECT_EQ(complete("d1", link, i), 0);
+  }
+  EXPECT_EQ(code(send("d1", "m")), 503001);
+  restart();
+  EXPECT_EQ(code(send("d1", "m")), 503001);
+  EXPECT_EQ(feedback(), "m:Success m:Success m:Success m:Success");
+  EXPECT_TRUE(send("d1", "m"));
+}
+
 TEST_F(SmallHubTest, WhatIsBeingCreatedCountsAndWhatFailedDoesNot) {
   store_.hold_commits(true);
   std::vector<int> answers;

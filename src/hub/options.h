@@ -72,8 +72,9 @@ struct HubOptions {
   EventOptions events;
   ThrottleOptions throttle;
   uint32_t device_count_max = 1'000'000;
-  // Waiting messages of all devices together: each takes a place in memory, also when it lies on
-  // the disk. Beyond it new ones are refused (kServiceUnavailable).
+  // Waiting messages of all devices, and feedback that nobody has taken yet, together: each takes a
+  // place in memory, also when it lies on the disk. Beyond it new messages are refused
+  // (kServiceUnavailable).
   uint64_t queued_messages_max = 10'000'000;
   // Message bodies kept in memory between enqueue and delivery, per partition; above it they are
   // read from the store again.

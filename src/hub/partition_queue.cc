@@ -67,10 +67,12 @@ Result<Partition::DevicePtr> Partition::admit(std::string_view device_id,
     return fail(ErrorCode::kDeviceMaximumQueueSizeExceeded,
                 "the messages queued for the device exceed the limit of bytes");
   }
-  // Of all partitions; those on their way to the disk are bounded by the backlog.
+  // Of all partitions; those on their way to the disk are bounded by the backlog. A message that
+  // ends leaves one record of feedback at most, so that both stay bounded.
   const auto most = static_cast<double>(parts_.options.queued_messages_max);
-  if (parts_.metrics.messages_pending.Value() >= most) {
-    return fail(ErrorCode::kServiceUnavailable, "the queues of all devices together are full");
+  if (parts_.metrics.messages_pending.Value() + parts_.metrics.feedback_pending.Value() >= most) {
+    return fail(ErrorCode::kServiceUnavailable,
+                "the queues of all devices and the feedback together are full");
   }
   if (const Status ok = check_backlog(); !ok) return std::unexpected(ok.error());
   return device;

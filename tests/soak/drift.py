@@ -19,6 +19,9 @@ WARM_UP = 0.4  # Of the time.
 SETTINGS = {
     "LINARITE_HUB_EVENT_LOG_BYTES_MAX": str(4 * MIB),  # Of each partition.
     "LINARITE_STORE_MEMTABLE_BYTES": str(1 * MIB),
+    # As patient as the clients: on a busy machine they may be slow.
+    "LINARITE_LIMITS_HANDSHAKE_LIMIT": "1m",
+    "LINARITE_MQTT_CONNECT_LIMIT": "1m",
 }
 # So many events at a time, and so often, are more than the log and its cache in memory hold in each partition;
 # once at a time they are less than the log holds, so that the reader is not left behind.

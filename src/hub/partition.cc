@@ -219,8 +219,8 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
                                    ? nullptr
                                    : found->second.get();
   const DevicePtr other = stand_in(device_id);
-  // The table has compared a known id with its own.
-  const bool same = device == nullptr && other && other->identity.device_id == device_id;
+  const Device* const looked_at = device != nullptr ? device : other.get();
+  const bool same_id = looked_at != nullptr && looked_at->identity.device_id == device_id;
   const PolicySet* const policies = parts_.policies.load(std::memory_order_acquire);
   const Policy* policy = token->policy.empty() ? nullptr : policies->find(token->policy);
 
@@ -229,13 +229,13 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   std::string_view secondary;
   const bool by_device = token->policy.empty();
   const bool sas =
-      !same && device != nullptr && device->identity.authentication == AuthenticationType::kSas;
+      same_id && device != nullptr && device->identity.authentication == AuthenticationType::kSas;
   const bool may_connect = policy != nullptr && has(policy->rights, Right::kDeviceConnect);
-  const Device* const looked_at = device != nullptr ? device : other.get();
+  const Policy& no_policy = stand_in_policy();
   if (by_device && looked_at != nullptr) {
     primary = looked_at->identity.primary_key;
     secondary = looked_at->identity.secondary_key;
-  } else if (const Policy& used = may_connect ? *policy : stand_in_policy(); !by_device) {
+  } else if (const Policy& used = may_connect ? *policy : no_policy; !by_device) {
     primary = used.primary_key;
     secondary = used.secondary_key;
   }

@@ -285,7 +285,8 @@ Result<Principal> Hub::authenticate_policy(std::string_view token_text) const {
   const PolicySet* const set = policies();
   const Policy* policy = token->policy.empty() ? nullptr : set->find(token->policy);
   // Computed for unknown policies too: the time must not tell which exist.
-  const Policy& looked_at = policy == nullptr ? stand_in_policy() : *policy;
+  const Policy& no_policy = stand_in_policy();
+  const Policy& looked_at = policy == nullptr ? no_policy : *policy;
   const std::string_view primary = looked_at.primary_key;
   const std::string_view secondary = looked_at.secondary_key;
   const wire::SasKeyMatch decoded = wire::sas_signature_match(*token, primary, secondary);
@@ -325,7 +326,8 @@ bool Hub::policy_has_key(std::string_view policy_name, std::string_view key) con
     return expected.size() == key.size() &&
            CRYPTO_memcmp(expected.data(), key.data(), key.size()) == 0;
   };
-  const Policy& looked_at = policy == nullptr ? stand_in_policy() : *policy;
+  const Policy& no_policy = stand_in_policy();
+  const Policy& looked_at = policy == nullptr ? no_policy : *policy;
   const bool primary = same(looked_at.primary_key);
   const bool secondary = same(looked_at.secondary_key);
   return policy != nullptr && (primary || secondary);

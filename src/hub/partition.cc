@@ -223,19 +223,14 @@ const Partition::Device* Partition::stand_in(std::string_view device_id) const {
   return places_.empty() ? nullptr : places_[NameHash()(device_id) % places_.size()];
 }
 
-// Those of the device, or another's: opening them takes its time, so there are always some.
-Result<KeyPair> Partition::keys_to_compare(const IdentityFields& known, const Device* other) const {
-  const auto has_keys = [](const IdentityFields& fields) {
-    return !fields.keys.sealed.empty() || !fields.keys.primary.empty();
-  };
-  const IdentityFields others = other != nullptr ? other->identity.fields() : IdentityFields();
-  const IdentityFields& chosen = has_keys(known)    ? known
-                                 : has_keys(others) ? others
-                                                    : nobody_.fields();
-  auto keys = open_keys(chosen, parts_.vault);
+// Opening keys takes its time: a device that has none is given nobody's.
+Result<KeyPair> Partition::keys_to_compare(const IdentityFields& known) const {
+  const bool has_keys = !known.keys.sealed.empty() || !known.keys.primary.empty();
+  const IdentityFields nobody = nobody_.fields();
+  auto keys = open_keys(has_keys ? known : nobody, parts_.vault);
   if (!keys) {
     parts_.log.error("the keys of a device can't be opened",
-                     {{"device", std::string(chosen.device_id)}, {"error", keys.error().message}});
+                     {{"device", std::string(known.device_id)}, {"error", keys.error().message}});
   }
   return keys;
 }
@@ -254,8 +249,10 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   const Device* const device =
       found == devices_.end() || found->second->identity.empty() ? nullptr : found->second.get();
   const Device* const other = stand_in(device_id);
-  // The table has compared a known id with its own.
-  const bool same = device == nullptr && other && other->identity.device_id() == device_id;
+  const Device* const looked_at = device != nullptr ? device : other;
+  const IdentityFields known =
+      looked_at != nullptr ? looked_at->identity.fields() : nobody_.fields();
+  const bool same_id = known.device_id == device_id;
   const PolicySet* const policies = parts_.policies.load(std::memory_order_acquire);
   const Policy* policy = token->policy.empty() ? nullptr : policies->find(token->policy);
 
@@ -263,17 +260,17 @@ Result<Principal> Partition::authenticate_device(std::string_view device_id,
   std::string_view primary;
   std::string_view secondary;
   const bool by_device = token->policy.empty();
-  const IdentityFields known = device != nullptr ? device->identity.fields() : IdentityFields();
-  const bool sas = !same && device != nullptr && known.authentication == AuthenticationType::kSas;
+  const bool sas = same_id && device != nullptr && known.authentication == AuthenticationType::kSas;
   const bool may_connect = policy != nullptr && has(policy->rights, Right::kDeviceConnect);
+  const Policy& no_policy = stand_in_policy();
   Result<KeyPair> opened;
   if (by_device) {
-    opened = keys_to_compare(known, other);
+    opened = keys_to_compare(known);
     if (!opened) return std::unexpected(opened.error());
     primary = opened->primary;
     secondary = opened->secondary;
   } else {
-    const Policy& used = may_connect ? *policy : stand_in_policy();
+    const Policy& used = may_connect ? *policy : no_policy;
     primary = used.primary_key;
     secondary = used.secondary_key;
   }

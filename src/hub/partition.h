@@ -184,7 +184,7 @@ class Partition {
   DevicePtr find(std::string_view device_id) const;
   const Device* stand_in(std::string_view device_id) const;
   void take_place(Device& device);
-  Result<KeyPair> keys_to_compare(const IdentityFields& known, const Device* other) const;
+  Result<KeyPair> keys_to_compare(const IdentityFields& known) const;
   WallTime wall() const { return parts_.loop.clock().wall(); }
   void commit(store::Batch batch, StatusDone done);
   void commit_turn();

@@ -7,6 +7,11 @@
 #include "sim/hub_world.h"
 
 namespace linarite::sim {
+namespace {
+
+constexpr uint64_t kBurst = 60;  // A queue holds 50.
+
+}  // namespace
 
 void HubWorld::back_end_step() {
   const uint64_t what = random_.below(100);
@@ -19,9 +24,13 @@ void HubWorld::back_end_step() {
 }
 
 void HubWorld::send() {
-  // Of some seeds one device gets more than its queue holds.
+  // Of some seeds one device gets more than its queue holds, now and then at once.
   const bool flood = options_.seed % 8 == 5 && !chance(4);
-  const auto device = flood ? 0U : static_cast<uint32_t>(random_.below(options_.devices));
+  if (!flood) return send_to(static_cast<uint32_t>(random_.below(options_.devices)));
+  for (uint64_t i = chance(20) ? kBurst : 1; i > 0; --i) send_to(0);
+}
+
+void HubWorld::send_to(uint32_t device) {
   const auto ack = static_cast<wire::Ack>(random_.below(4));
   const WallTime expiry = wall() + std::chrono::minutes(1 + random_.below(90));
   const uint32_t index = model_.sent(device, ack, expiry, 0, step_);

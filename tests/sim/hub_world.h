@@ -48,6 +48,7 @@ class HubWorld final : public World {
   // hub_back_end.cc
   void back_end_step();
   void send();
+  void send_to(uint32_t device);
   void open_receiver();
   void close_receiver();
   void settle_feedback();

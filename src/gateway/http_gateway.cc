@@ -158,16 +158,19 @@ Status RestService::admit_caller(const http::Request& head) {
   }
   // Clients make a token once an hour and send it with each request. What may have changed since it
   // was accepted, allow() looks at each time.
-  if (!caller_ || caller_token_ != *token) {
+  const bool known = caller_ && caller_token_ == *token;
+  if (!known) {
     auto principal = hub_.authenticate_policy(*token);
     if (!principal) return std::unexpected(refuse_credential(std::move(principal.error())));
     caller_ = *std::move(principal);
     caller_token_ = *token;
   }
-  if (auto status = hub_.allow(*caller_, route_->action, {target_.segments}); !status) {
-    return status;
-  }
-  return throttle(*caller_);
+  const Status allowed = hub_.allow(*caller_, route_->action, {target_.segments});
+  if (allowed) return throttle(*caller_);
+  if (!known || allowed.error().code != ErrorCode::kIotHubUnauthorizedAccess) return allowed;
+  // Its time is over, or its key was renewed: to be refused, and counted, like any other.
+  caller_.reset();
+  return admit_caller(head);
 }
 
 Error RestService::refuse_credential(Error error) {

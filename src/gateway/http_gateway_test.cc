@@ -126,6 +126,10 @@ TEST_F(HttpGatewayTest, AnAcceptedTokenEndsWithItsKeyAndItsTime) {
   put("d1");
   const std::string token = policy_token("iothubowner");
   const auto read = [&] { return outcome(call("GET", "/devices/d1", {.token = token})); };
+  const auto counts_refusals = [&](int count) {
+    const std::string line = "linarite_authentication_failures_total " + std::to_string(count);
+    return prometheus::TextSerializer().Serialize(registry_->Collect()).contains(line + "\n");
+  };
   EXPECT_EQ(read(), "200");
   EXPECT_EQ(read(), "200");
   EXPECT_EQ(outcome(call("GET", "/devices/d1", {.token = token + "x"})),
@@ -136,11 +140,14 @@ TEST_F(HttpGatewayTest, AnAcceptedTokenEndsWithItsKeyAndItsTime) {
     hub_->renew_policy_key("iothubowner", hub::Hub::WhichKey::kPrimary, std::move(reply));
   });
   ASSERT_TRUE(renewed);
+  EXPECT_TRUE(counts_refusals(1));
   EXPECT_EQ(read(), "401 IotHubUnauthorizedAccess");
+  EXPECT_TRUE(counts_refusals(2)) << "like one that was never accepted";
   const std::string next = policy_token("iothubowner");
   EXPECT_EQ(outcome(call("GET", "/devices/d1", {.token = next})), "200");
   advance(std::chrono::hours(25));
   EXPECT_EQ(outcome(call("GET", "/devices/d1", {.token = next})), "401 IotHubUnauthorizedAccess");
+  EXPECT_TRUE(counts_refusals(3));
 }
 
 TEST_F(HttpGatewayTest, RightsOfTheDefaultPolicies) {

@@ -187,6 +187,23 @@ TEST_F(RegistryTest, ConnectionTimesAreWrittenTogether) {
   EXPECT_EQ(get("d1")->last_activity, last);
 }
 
+TEST_F(RegistryTest, TimesOfManyDeletedDevicesHoldUpNoOthers) {
+  ASSERT_TRUE(create("stays"));
+  NotingLink link;
+  connect("stays", link);
+  partition("stays").detach(link);
+  for (int i = 0; i < 5000; ++i) {
+    const std::string id = "goes" + std::to_string(i);
+    ASSERT_TRUE(create(id));
+    connect(id, link);
+    partition(id).detach(link);
+    ASSERT_TRUE(remove(id));
+  }
+  advance(seconds(10));
+  kill();
+  EXPECT_TRUE(get("stays")->last_activity);
+}
+
 TEST_F(RegistryTest, ConnectionTimesEndWithTheDevice) {
   ASSERT_TRUE(create("d1"));
   NotingLink link;

@@ -22,6 +22,7 @@ namespace {
 constexpr uint64_t kSequenceBlock = 1U << 16U;
 // Commits of one turn beyond this go to the store before its end.
 constexpr size_t kTurnBytesMax = size_t{1} << 20U;
+
 }  // namespace
 
 Partition::Partition(Parts parts)
@@ -125,8 +126,8 @@ Status Partition::load_device(std::string_view value) {
   DevicePtr& device = devices_[std::string(fields.device_id)];
   count(fields.status, +1);
   if (!device) device = std::make_shared<Device>();
+  if (device->identity.empty()) take_place(*device);
   device->identity = *std::move(identity);
-  take_place(*device);
   ++parts_.identities;
   return {};
 }

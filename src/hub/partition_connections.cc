@@ -81,7 +81,7 @@ void Partition::note_connection(Device& device) {
 
 void Partition::write_connection_times(StatusDone done) {
   store::Batch batch;
-  for (size_t count = 0; count < kTimesPerCommit && !unwritten_times_.empty(); ++count) {
+  while (batch.size() < kTimesPerCommit && !unwritten_times_.empty()) {
     const DevicePtr device = find(unwritten_times_.back());
     unwritten_times_.pop_back();
     // It may have been deleted since, and another made in its place.

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/random_words.h"
 #include "base/text.h"
 
 namespace linarite {
@@ -82,13 +83,7 @@ void SystemRandom::fill(char* out, size_t size) {
 
 void SeededRandom::fill(char* out, size_t size) {
   const std::lock_guard lock(mutex_);
-  while (size > 0) {
-    const uint64_t value = engine_();
-    const size_t count = size < sizeof(value) ? size : sizeof(value);
-    std::memcpy(out, &value, count);
-    out += count;
-    size -= count;
-  }
+  fill_with_words(out, size, [this] { return engine_(); });
 }
 
 }  // namespace linarite

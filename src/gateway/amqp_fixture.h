@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "amqp/client_attach.h"
 #include "amqp/test_peer.h"
 #include "gateway/amqp_gateway.h"
 #include "gateway/fake_stream.h"
@@ -124,12 +125,7 @@ class AmqpFixture : public hub::HubFixture {
 
   Attached attach(BackEnd& peer, Role role, const std::string& address,
                   std::function<void(amqp::Attach&)> change = {}) {
-    amqp::Attach body;
-    body.name = fmt::format("link{}", ++last_name_);
-    body.role = role;
-    body.source = amqp::Source{};
-    body.target = amqp::Target{};
-    (role == Role::kSender ? body.target->address : body.source->address) = address;
+    amqp::Attach body = amqp::client_attach(fmt::format("link{}", ++last_name_), role, address);
     if (change) change(body);
     auto link = peer.client->attach(peer.session, body);
     EXPECT_TRUE(link);

@@ -219,9 +219,8 @@ void MqttConnection::log_in() {
     return refuse(attached.error());
   }
   partition_ = &partition;
-  const std::string generation_id = partition.generation_id(identity_.device_id);
   encoder_.emplace(TelemetrySender{.device_id = identity_.device_id,
-                                   .generation_id = generation_id,
+                                   .generation_id = partition.generation_id(identity_.device_id),
                                    .by_policy = principal->kind == hub::Principal::Kind::kPolicy,
                                    .model_id = model_id_});
   if (!clean_session_) {

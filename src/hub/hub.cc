@@ -416,8 +416,11 @@ void Hub::list_devices(size_t limit, Reply<Result<std::vector<DeviceView>>> repl
       state_->partitions, 0, {limit, {}, {}},
       [](const Partition& partition, DeviceList& list) {
         auto more = partition.list_devices(list.limit);
-        if (!more) list.failure = std::unexpected(more.error());
-        if (more) std::ranges::move(*more, std::back_inserter(list.views));
+        if (more) {
+          std::ranges::move(*more, std::back_inserter(list.views));
+        } else {
+          list.failure = std::unexpected(more.error());
+        }
       },
       [reply = std::move(reply)](DeviceList list) mutable {
         if (!list.failure) return reply(std::unexpected(list.failure.error()));

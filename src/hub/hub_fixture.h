@@ -73,17 +73,17 @@ class HubFixture : public ::testing::Test {
   void stop() {
     if (hub_) hub_->close({loop_, [](const Status&) {}});
     loop_.run_until_idle();
-    loop_.drop_all();
-    hub_.reset();
-    store_.crash(nullptr);
+    end();
   }
-
   // The process ends at once; the store keeps what is durable.
   void kill() {
+    end();
+    start();
+  }
+  void end() {
     loop_.drop_all();
     hub_.reset();
     store_.crash(nullptr);
-    start();
   }
 
   void run() { loop_.run_until_idle(); }

@@ -136,8 +136,8 @@ class Partition {
   void update_device(IdentityWrite write, Condition condition, Done<DeviceView> done);
   void delete_device(const std::string& device_id, Condition condition, StatusDone done);
   Result<DeviceView> get_device(std::string_view device_id) const;
-  // Empty if there is no such device.
-  std::string generation_id(std::string_view device_id) const;
+  // Empty if there is no such device. Good until the identity changes.
+  std::string_view generation_id(std::string_view device_id) const;
   // At most `limit`, in order of the ids.
   Result<std::vector<DeviceView>> list_devices(size_t limit) const;
   Statistics statistics() const;
@@ -246,7 +246,7 @@ class Partition {
   // Writes of one identity run one after the other: those that wait, by device id.
   ByName<std::deque<Task>> identity_writes_;
   ByName<SessionWrites> session_writes_;
-  std::vector<std::string> unwritten_times_;  // Ids of devices; each once.
+  std::vector<std::string> unwritten_times_;  // Ids of devices.
   TimerId times_timer_ = 0;
   FeedbackQueue feedback_;
   EventLog events_;

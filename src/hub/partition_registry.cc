@@ -156,12 +156,10 @@ void Partition::create_now(IdentityWrite write, Done<DeviceView> done) {
     identity.device_scope =
         "ms-azure-iot-edge://" + identity.device_id + "-" + identity.generation_id;
   }
-  StoredIdentity stored(identity, parts_.vault);
-  wipe(identity.primary_key);
-  wipe(identity.secondary_key);
+  StoredIdentity stored(std::move(identity), parts_.vault);
   store::Batch batch;
-  batch.put(record_key(kDeviceKey, identity.device_id), stored.record());
-  commit(std::move(batch), [this, stored = std::move(stored), id = identity.device_id,
+  batch.put(record_key(kDeviceKey, write.device_id), stored.record());
+  commit(std::move(batch), [this, stored = std::move(stored), id = write.device_id,
                             done = std::move(done)](Status status) mutable {
     if (status) {
       auto device = std::make_shared<Device>();
@@ -212,14 +210,12 @@ void Partition::update_now(IdentityWrite write, const Condition& condition, Done
   if (const Status ok = check_backlog(); !ok) return refuse(ok.error());
   if (identity.status != status_before) identity.status_updated = wall();
   identity.etag = base64_encode(parts_.random.bytes(kEtagSize));
-  StoredIdentity stored(identity, parts_.vault);
-  wipe(identity.primary_key);
-  wipe(identity.secondary_key);
+  StoredIdentity stored(std::move(identity), parts_.vault);
   store::Batch batch;
-  batch.put(record_key(kDeviceKey, identity.device_id), stored.record());
+  batch.put(record_key(kDeviceKey, write.device_id), stored.record());
   if (mutated(Mutation::kIdentityAckedEarly))
     std::exchange(done, [](const auto&) {})(view(*device));
-  commit(std::move(batch), [this, device, stored = std::move(stored), id = identity.device_id,
+  commit(std::move(batch), [this, device, stored = std::move(stored), id = write.device_id,
                             done = std::move(done)](Status status) mutable {
     if (status) {
       updated(*device, std::move(stored));
@@ -319,9 +315,9 @@ Result<DeviceView> Partition::get_device(std::string_view device_id) const {
   return view(*device);
 }
 
-std::string Partition::generation_id(std::string_view device_id) const {
+std::string_view Partition::generation_id(std::string_view device_id) const {
   const DevicePtr device = find(device_id);
-  return device ? std::string(device->identity.fields().generation_id) : std::string();
+  return device ? device->identity.fields().generation_id : std::string_view();
 }
 
 Result<std::vector<DeviceView>> Partition::list_devices(size_t limit) const {

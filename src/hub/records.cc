@@ -154,9 +154,9 @@ Result<KeyPair> open_keys(const SealedPlace& place, const StoredKeys& stored,
 }
 
 // Of an Identity or of IdentityFields.
-template <class Identity>
-SealedPlace place_of(const Identity& identity) {
-  return {.kind = kDeviceKeys, .name = identity.device_id, .generation = identity.generation_id};
+template <class Fields>
+SealedPlace place_of(const Fields& device) {
+  return {.kind = kDeviceKeys, .name = device.device_id, .generation = device.generation_id};
 }
 SealedPlace place_of(const Policy& policy) {
   return {.kind = kPolicyKeys, .name = policy.name, .generation = {}};

@@ -7,8 +7,11 @@
 
 namespace linarite::hub {
 
-StoredIdentity::StoredIdentity(const Identity& identity, const KeyVault& vault)
-    : record_(encode_identity(identity, vault)) {}
+StoredIdentity::StoredIdentity(Identity identity, const KeyVault& vault)
+    : record_(encode_identity(identity, vault)) {
+  wipe(identity.primary_key);
+  wipe(identity.secondary_key);
+}
 
 Result<StoredIdentity> StoredIdentity::read(ByteView record, const KeyVault& vault) {
   const auto fields = identity_fields(record);
@@ -16,10 +19,7 @@ Result<StoredIdentity> StoredIdentity::read(ByteView record, const KeyVault& vau
   if (!fields->keys.primary.empty() || !fields->keys.secondary.empty()) {
     auto plain = to_identity(*fields, vault);  // Of an older store, which will be sealed as well.
     if (!plain) return std::unexpected(plain.error());
-    StoredIdentity sealed(*plain, vault);
-    wipe(plain->primary_key);
-    wipe(plain->secondary_key);
-    return sealed;
+    return StoredIdentity(*std::move(plain), vault);
   }
   const auto key = sealing_key(fields->keys.sealed);
   if (!fields->keys.sealed.empty() && !key) {

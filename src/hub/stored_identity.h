@@ -15,7 +15,8 @@ namespace linarite::hub {
 class StoredIdentity {
  public:
   StoredIdentity() = default;  // Of no device.
-  StoredIdentity(const Identity& identity, const KeyVault& vault);
+  // The keys that were given are overwritten.
+  StoredIdentity(Identity identity, const KeyVault& vault);
   // kStoreCorrupt; kMasterKeyUnusable: the vault lacks the key that it is sealed with. That the
   // keys open is seen when they are needed. Keys that are not sealed (version 1) are sealed here.
   static Result<StoredIdentity> read(ByteView record, const KeyVault& vault);

@@ -348,7 +348,9 @@ Status Server::stop() {
       log_.warning("some connections did not end in time and were cut");
     }
     // The loops must still run for the answers of the store's last batches.
-    if (hub_) out = wait_for(*loops_, [&](Reply<Status> reply) { hub_->close(std::move(reply)); });
+    if (hub_) {
+      out = wait_for(*loops_, [&](Reply<Status> reply) { hub_->close(std::move(reply)); });
+    }
     if (embedded_ != nullptr) out = embedded_->close();
     loops_->stop();
   }

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "amqp/client_attach.h"
 #include "base/check.h"
 #include "base/manual_loop.h"
 #include "base/text.h"
@@ -134,13 +135,8 @@ class FuzzedBackEnd {
   }
   void attach(amqp::Role role, const std::string& address) {
     if (!session_) return static_cast<void>(engine->begin_session());
-    amqp::Attach body;
-    body.name = fmt::format("link{}", ++names_);
-    body.role = role;
-    body.source = amqp::Source{};
-    body.target = amqp::Target{};
-    (role == amqp::Role::kSender ? body.target->address : body.source->address) = address;
-    static_cast<void>(engine->attach(*session_, body));
+    const std::string name = fmt::format("link{}", ++names_);
+    static_cast<void>(engine->attach(*session_, amqp::client_attach(name, role, address)));
   }
   // On the link, or nothing if it may not send.
   void send(amqp::LinkId link, const Bytes& message, std::optional<uint32_t> number) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "amqp/client_attach.h"
 #include "amqp/message.h"
 #include "base/text.h"
 #include "sim/amqp_rules.h"
@@ -113,18 +114,13 @@ void NetworkWorld::AmqpBackEnd::on(const amqp::SessionEnded& event) {
 }
 
 void NetworkWorld::AmqpBackEnd::judge_end(const std::shared_ptr<const amqp::Error>& error) {
-  if (login_.hostile || !breaks_a_rule(error)) return;
-  world_.fail("a rule of AMQP was broken: " + error->condition + ", " + error->description);
+  const auto rule = broken_rule(error);
+  if (rule && !login_.hostile) world_.fail(*rule);
 }
 
 std::optional<amqp::LinkId> NetworkWorld::AmqpBackEnd::attach(amqp::Role role,
                                                               const std::string& address) {
-  amqp::Attach body;
-  body.name = fmt::format("link{}", ++last_link_);
-  body.role = role;
-  body.source = amqp::Source{};
-  body.target = amqp::Target{};
-  (role == amqp::Role::kSender ? body.target->address : body.source->address) = address;
+  amqp::Attach body = amqp::client_attach(fmt::format("link{}", ++last_link_), role, address);
   if (second_mode_) body.rcv_settle_mode = amqp::ReceiverSettleMode::kSecond;
   const auto link = engine_->attach(session_, body);
   return link ? std::optional(*link) : std::nullopt;

@@ -91,8 +91,7 @@ void NetworkWorld::AmqpReader::on(const amqp::Closed& event) {
 }
 
 void NetworkWorld::AmqpReader::judge_end(const std::shared_ptr<const amqp::Error>& error) {
-  if (!breaks_a_rule(error)) return;
-  world_.fail("a rule of AMQP was broken: " + error->condition + ", " + error->description);
+  if (const auto rule = broken_rule(error)) world_.fail(*rule);
 }
 
 void NetworkWorld::AmqpReader::on(const amqp::Opened& /*event*/) {

@@ -5,18 +5,22 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "amqp/conditions.h"
 #include "amqp/performative.h"
 
 namespace linarite::sim {
 
-inline bool breaks_a_rule(const std::shared_ptr<const amqp::Error>& error) {
+// What to say of such an end; nothing if it broke none.
+inline std::optional<std::string> broken_rule(const std::shared_ptr<const amqp::Error>& error) {
   static constexpr std::array kConditions{
       amqp::condition::kWindowViolation, amqp::condition::kErrantLink,
       amqp::condition::kHandleInUse,     amqp::condition::kUnattachedHandle,
       amqp::condition::kInvalidField,    amqp::condition::kTransferLimitExceeded};
-  return error != nullptr && std::ranges::find(kConditions, error->condition) != kConditions.end();
+  if (!error || std::ranges::find(kConditions, error->condition) == kConditions.end()) return {};
+  return "a rule of AMQP was broken: " + error->condition + ", " + error->description;
 }
 
 }  // namespace linarite::sim

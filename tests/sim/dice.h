@@ -2,9 +2,8 @@
 // so it has neither a lock nor a large state.
 #pragma once
 
-#include <cstring>
-
 #include "base/random.h"
+#include "base/random_words.h"
 
 namespace linarite::sim {
 
@@ -24,13 +23,7 @@ class Dice final : public Random {
   }
 
   void fill(char* out, size_t size) override {
-    while (size > 0) {
-      const uint64_t value = draw();
-      const size_t count = size < sizeof(value) ? size : sizeof(value);
-      std::memcpy(out, &value, count);
-      out += count;
-      size -= count;
-    }
+    fill_with_words(out, size, [this] { return draw(); });
   }
 
  private:

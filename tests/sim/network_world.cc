@@ -53,12 +53,21 @@ void NetworkWorld::hub_started() {
   if (hostile_) return;
   hub_->create_device({.device_id = "hostile"},
                       {outside_, [this](const Result<hub::DeviceView>& made) {
-                         if (made) hostile_ = *made;
-                         // The next start tries again, or finds that it is there.
-                         if (made || unknown(made.error().code)) return;
-                         if (made.error().code == ErrorCode::kDeviceAlreadyExists) return;
-                         fail("the hostile device was not made");
+                         if (made) {
+                           hostile_ = *made;
+                         } else if (made.error().code == ErrorCode::kDeviceAlreadyExists) {
+                           find_hostile();  // An earlier start made it and was not answered.
+                         } else if (!unknown(made.error().code)) {
+                           fail("the hostile device was not made");
+                         }
                        }});
+}
+
+void NetworkWorld::find_hostile() {
+  hub_->get_device("hostile", {outside_, [this](const Result<hub::DeviceView>& found) {
+                                 if (!found) return fail("the hostile device is not there");
+                                 hostile_ = *found;
+                               }});
 }
 
 // What the hub had sent may still arrive, or some of it.

@@ -57,6 +57,7 @@ class NetworkWorld final : public World {
   Connection* any_connection();
   size_t back_ends() const;
   void network_step();
+  void find_hostile();
   bool move();  // False if there was nothing to do.
   bool is_quiet() const;
   size_t some_bytes();

@@ -183,9 +183,7 @@ def run(folder, program, options, preload=None, mutation=None):
                 hub.left_behind = Attack(overload.commands("half_open"))
                 while hub.sample().sockets <= before.sockets + 2 * SPARE_SOCKETS:
                     time.sleep(0.1)
-        after = wait_until_idle(
-            hub, before, LEFT_MIB * MIB, options.patience
-        )
+        after = wait_until_idle(hub, before, LEFT_MIB * MIB, options.patience)
         sampler.ended.set()
         most = sampler.most("rss_bytes")
         if most > budget:

@@ -9,6 +9,9 @@
 namespace linarite::sim {
 namespace {
 
+// The network held the rest of the request back for too long: it was never handed to the hub.
+constexpr int kRequestTimeout = 408;
+
 // The error as the response names it; one that leaves everything open for an error of the server.
 ErrorCode error_of(const http::Response& response) {
   const std::string_view name = response.headers.find("iothub-errorcode").value_or("");
@@ -90,7 +93,8 @@ void NetworkWorld::RestBackEnd::sent_answered(const http::Response& response, Mo
   message_.reset();
   if (response.status == 204) return world_.send_answered(index, std::nullopt, sent);
   const ErrorCode error = error_of(response);
-  if (error == ErrorCode::kIotHubUnauthorizedAccess && sent.wall > token_end_) {
+  const bool late = error == ErrorCode::kIotHubUnauthorizedAccess && sent.wall > token_end_;
+  if (late || response.status == kRequestTimeout) {
     return world_.expect(
         world_.model_.send_answered(index, /*accepted=*/false, /*unknown=*/false, sent));
   }
@@ -100,8 +104,8 @@ void NetworkWorld::RestBackEnd::sent_answered(const http::Response& response, Mo
 void NetworkWorld::RestBackEnd::read_answered(const http::Response& response) {
   const Read read = *std::exchange(read_, std::nullopt);
   const ModelDevice& known = world_.model_.device(read.device);
-  // 408: the network held the rest of the request back for too long.
-  if (response.status >= 500 || response.status == 401 || response.status == 408) return;
+  const bool unknown = response.status >= 500 || response.status == 401;
+  if (unknown || response.status == kRequestTimeout) return;
   if (read.before.uncertain || read.before.version != known.version) return;
   const bool there = known.presence == Presence::kYes;
   const std::string_view status =

@@ -376,15 +376,16 @@ Status EventLog::trim_to(uint64_t sequence) {
                                                      .last_enqueued = before.last_enqueued}));
   batch.trim_log(event_block_key(begin.sequence));
   trimming_ = true;
-  parts_.commit(std::move(batch), [this, begin](const Status& status) {
+  // The store forgets them before it says so, and nobody may look for them meanwhile. If it fails,
+  // the next trim takes them along.
+  const uint64_t count = begin.sequence - std::exchange(begin_, begin).sequence;
+  while (!tail_.empty() && tail_.front()->next() <= begin_.sequence) {
+    tail_bytes_ -= tail_.front()->memory_bytes();
+    tail_.pop_front();
+  }
+  parts_.commit(std::move(batch), [this, count](const Status& status) {
     trimming_ = false;
-    if (!status) return;
-    parts_.metrics.events_trimmed.Increment(static_cast<double>(begin.sequence - begin_.sequence));
-    begin_ = begin;
-    while (!tail_.empty() && tail_.front()->next() <= begin_.sequence) {
-      tail_bytes_ -= tail_.front()->memory_bytes();
-      tail_.pop_front();
-    }
+    if (status) parts_.metrics.events_trimmed.Increment(static_cast<double>(count));
   });
   return {};
 }

@@ -72,7 +72,7 @@ struct EventPosition {
   bool inclusive = false;
 };
 
-// What is durable and retained.
+// What is durable and retained: what is being trimmed is not any more, also before that is durable.
 struct EventLogState {
   uint64_t first_sequence = 0;  // Of the first retained event; next_sequence if there is none.
   uint64_t next_sequence = 0;   // Of the event after the last durable one.

@@ -325,6 +325,24 @@ TEST_F(EventLogTest, EventsGoWhenTheirTimeIsOver) {
   EXPECT_EQ(read(), "2:c ");
 }
 
+// The store forgets a block before it tells so.
+TEST_F(EventLogTest, NobodyLooksForWhatIsBeingTrimmed) {
+  append_all({"a", "b"});
+  advance(hours(20));
+  append_all({"c", "d"});
+  restart();  // Nothing is in memory.
+  store_.hold_commits(true);
+  advance(hours(5));
+  store_.flush();  // Its answer waits for the loop.
+  EXPECT_EQ(read(), "2:c 3:d ");
+  EXPECT_EQ(read(1), "2:c 3:d ");
+  EXPECT_EQ(find(EventPosition::Kind::kOffset, 1, true), 2U);
+  EXPECT_EQ(log().state().first_sequence, 2U);
+  store_.hold_commits(false);
+  run();
+  EXPECT_EQ(read(), "2:c 3:d ");
+}
+
 TEST_F(EventLogTest, TheNumbersStayWhenAllIsGone) {
   append_all({"a", "b"});
   const EventLogState before = log().state();

@@ -42,10 +42,15 @@ std::string EventOracle::read(const hub::Hub& hub, bool again) {
     Log& log = logs_[i];
     const hub::EventLog& from = hub.partition(i).events();
     const hub::EventLogState state = from.state();
-    if (again) log.next = 0;
+    if (again) {
+      // What was being trimmed may have stayed.
+      log.first = std::min(log.first, state.first_sequence);
+      log.next = state.first_sequence;
+    }
     if (log.first == state.first_sequence && log.next == state.next_sequence) continue;
-    std::string wrong = check_trimming(hub, state, log);
-    if (wrong.empty()) wrong = read_log(from, log);
+    if (state.next_sequence < log.seen.size()) return "events that a reader saw are gone";
+    std::string wrong = read_log(from, log);
+    if (wrong.empty()) wrong = check_trimming(hub, state, log);
     if (!wrong.empty()) return fmt::format("partition {}: {}", i, wrong);
   }
   return {};
@@ -54,7 +59,6 @@ std::string EventOracle::read(const hub::Hub& hub, bool again) {
 // Each event that is gone was too old, or there were too many bytes behind it.
 std::string EventOracle::check_trimming(const hub::Hub& hub, const hub::EventLogState& state,
                                         Log& log) {
-  if (state.next_sequence < log.seen.size()) return "events that a reader saw are gone";
   if (state.first_sequence < log.first) return "trimmed events are there again";
   if (state.first_sequence > log.seen.size()) return "events are gone before they were there";
   const uint64_t limit = hub.options().events.log_bytes_max;
@@ -64,7 +68,6 @@ std::string EventOracle::check_trimming(const hub::Hub& hub, const hub::EventLog
       return fmt::format("event {} is gone before its time", log.first);
     }
   }
-  log.next = std::max(log.next, log.first);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <optional>
@@ -26,25 +27,30 @@ class CurrentLoop {
 
 }  // namespace
 
-struct AsioLoop::SystemTimer {
-  explicit SystemTimer(boost::asio::io_context& context)
-      : work(context.get_executor()), timer(context) {}
+// What the loop itself waits for, by Asio.
+struct AsioLoop::Waits {
+  using Executor = boost::asio::io_context::executor_type;
+  Waits(boost::asio::io_context& context, int socket_events)
+      : work(context.get_executor()), timer(context), sockets(context, socket_events) {}
+  ~Waits() { sockets.release(); }
 
   // Without it a loop that has no socket yet would return at once instead of waiting for a post.
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work;
+  boost::asio::executor_work_guard<Executor> work;
   boost::asio::basic_waitable_timer<std::chrono::steady_clock,
-                                    boost::asio::wait_traits<std::chrono::steady_clock>,
-                                    boost::asio::io_context::executor_type>
+                                    boost::asio::wait_traits<std::chrono::steady_clock>, Executor>
       timer;
-  std::optional<Instant> armed_for;
+  std::optional<Instant> timer_armed_for;
+  boost::asio::posix::basic_stream_descriptor<Executor> sockets;  // Only lent to Asio.
 };
 
 AsioLoop::AsioLoop(const Clock& clock, TimerDrive drive)
     : clock_(clock),
       drive_(drive),
       context_(std::make_unique<boost::asio::io_context>(1)),
-      system_timer_(std::make_unique<SystemTimer>(*context_)),
-      read_buffer_(new char[kReadBufferSize]) {}
+      waits_(std::make_unique<Waits>(*context_, sockets_.descriptor())),
+      read_buffer_(new char[kReadBufferSize]) {
+  wait_for_sockets();
+}
 
 AsioLoop::~AsioLoop() {
   // A loop that was driven by run_until() still has its residents. They may cancel timers.
@@ -114,15 +120,15 @@ size_t AsioLoop::run_due_timers() {
 void AsioLoop::arm_system_timer() {
   if (drive_ != TimerDrive::kSystem) return;
   const std::optional<Instant> next = timers_.next();
-  std::optional<Instant>& armed_for = system_timer_->armed_for;
+  std::optional<Instant>& armed_for = waits_->timer_armed_for;
   // A timer armed too early (its own deadline was cancelled) wakes the loop once for nothing, which
   // is cheaper than re-arming at each cancel.
   if (!next || (armed_for && *armed_for <= *next)) return;
   armed_for = next;
-  system_timer_->timer.expires_after(*next - clock_.now());
-  system_timer_->timer.async_wait([this](const boost::system::error_code& error) {
+  waits_->timer.expires_after(*next - clock_.now());
+  waits_->timer.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
-    system_timer_->armed_for.reset();
+    waits_->timer_armed_for.reset();
     run_due_timers();
   });
 }
@@ -131,11 +137,20 @@ bool AsioLoop::has_waiting_work() const {
   return !own_tasks_.empty() || !turn_end_.empty() || stopping_.load();
 }
 
+void AsioLoop::wait_for_sockets() {
+  waits_->sockets.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                             [this](const boost::system::error_code& error) {
+                               if (error) return;
+                               handled_ += sockets_.dispatch();
+                               wait_for_sockets();
+                             });
+}
+
 void AsioLoop::run_turn() {
   handshake_share_ = kHandshakesPerTurn;
-  size_t handled = 0;
-  if (!has_waiting_work()) handled += context_->run_one();
-  while (handled < kHandlersPerTurn && context_->poll_one() > 0) ++handled;
+  handled_ = 0;
+  if (!has_waiting_work()) handled_ += context_->run_one();
+  while (handled_ < kHandlersPerTurn && context_->poll_one() > 0) ++handled_;
   std::vector<Task> tasks;
   tasks.swap(own_tasks_);
   run_tasks(tasks);

@@ -1,8 +1,9 @@
-// The Loop of the running program: one io_context, one thread, one mailbox, one timer queue.
+// The Loop of the running program: one io_context, one thread, one mailbox, one timer queue, and
+// the sockets of its streams (socket_events.h).
 //
-// A turn is up to kHandlersPerTurn socket events, the tasks that were waiting, and then what the
-// streams left for the end of the turn. That is where bytes are written: whatever a stream was
-// given during the turn leaves in one system call.
+// A turn is up to kHandlersPerTurn socket events and a few more, the tasks that were waiting, and
+// then what the streams left for the end of the turn. That is where bytes are written: whatever a
+// stream was given during the turn leaves in one system call.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 
 #include "base/loop.h"
 #include "base/timer_queue.h"
+#include "net/socket_events.h"
 
 namespace boost::asio {
 class io_context;
@@ -87,6 +89,7 @@ class AsioLoop final : public Loop {
 
   // What follows is for the other classes of net. Loop thread only.
   boost::asio::io_context& context() { return *context_; }
+  SocketEvents& sockets() { return sockets_; }
   void adopt(std::unique_ptr<LoopResident> resident);
   // Gives up ownership; the resident is no longer called.
   std::unique_ptr<LoopResident> release(LoopResident& resident);
@@ -106,9 +109,10 @@ class AsioLoop final : public Loop {
   std::span<char> read_buffer() { return {read_buffer_.get(), kReadBufferSize}; }
 
  private:
-  struct SystemTimer;
+  struct Waits;
 
   void run_turn();
+  void wait_for_sockets();
   bool has_waiting_work() const;
   void run_tasks(std::vector<Task>& tasks);
   void take_mail();
@@ -119,7 +123,8 @@ class AsioLoop final : public Loop {
   const Clock& clock_;
   const TimerDrive drive_;
   std::unique_ptr<boost::asio::io_context> context_;
-  std::unique_ptr<SystemTimer> system_timer_;
+  SocketEvents sockets_;
+  std::unique_ptr<Waits> waits_;
 
   // Guarded by mutex_: what other threads posted.
   std::mutex mutex_;
@@ -138,6 +143,7 @@ class AsioLoop final : public Loop {
   std::unique_ptr<char[]> read_buffer_;
   std::function<void()> on_deserted_;
   size_t handshake_share_ = kHandshakesPerTurn;
+  size_t handled_ = 0;  // Events of this turn.
   bool shutting_down_ = false;
 };
 

@@ -1,6 +1,9 @@
 #include "net/client.h"
 
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/basic_resolver.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <optional>
 #include <utility>
 
@@ -11,6 +14,7 @@ namespace linarite::net {
 namespace {
 
 using boost::asio::ip::tcp;
+using Socket = boost::asio::basic_stream_socket<tcp, boost::asio::io_context::executor_type>;
 using Resolver = boost::asio::ip::basic_resolver<tcp, boost::asio::io_context::executor_type>;
 
 // One connect(), until its stream exists or everything failed.
@@ -41,7 +45,7 @@ class Connector final : public LoopResident {
   std::move_only_function<std::unique_ptr<StreamHandler>(Stream&)> opened_;
   std::move_only_function<void(Error)> failed_;
   Resolver resolver_;
-  AsioSocket socket_;
+  Socket socket_;
   Resolver::results_type addresses_;
   Resolver::results_type::iterator next_;
   TimerId deadline_ = 0;

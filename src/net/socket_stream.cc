@@ -12,7 +12,7 @@ SocketStream& SocketStream::start(AsioLoop& loop, Setup setup) {
   std::unique_ptr<SocketStream> made(new SocketStream(loop, std::move(setup)));
   SocketStream& stream = *made;
   stream.set_deadline(stream.limits_.handshake);
-  stream.attach_socket(std::move(stream.travelling_));
+  stream.attach_socket();
   if (stream.state_ == State::kHandshaking && stream.transport_.waits_for_client_hello()) {
     stream.wait_readable();
   } else {
@@ -24,8 +24,8 @@ SocketStream& SocketStream::start(AsioLoop& loop, Setup setup) {
 
 SocketStream::SocketStream(AsioLoop& loop, Setup setup)
     : loop_(&loop),
-      travelling_(std::move(setup.socket)),
-      transport_(travelling_.get(), std::move(setup.tls)),
+      socket_(std::move(setup.socket)),
+      transport_(socket_.get(), std::move(setup.tls)),
       peer_(std::move(setup.peer)),
       limits_(setup.limits),
       opened_(std::move(setup.opened)),
@@ -33,16 +33,8 @@ SocketStream::SocketStream(AsioLoop& loop, Setup setup)
       keeps_(std::move(setup.keeps)),
       budget_(std::move(setup.budget)) {}
 
-void SocketStream::attach_socket(Descriptor socket) {
-  socket_.emplace(loop_->context());
-  boost::system::error_code error;
-  // The family only matters to calls that are not made here.
-  socket_->assign(boost::asio::ip::tcp::v6(), socket.get(), error);
-  if (error) {
-    end(CloseReason::kReset);  // The kernel refuses to watch one more socket.
-    return;
-  }
-  socket.release();
+void SocketStream::attach_socket() {
+  if (!loop_->sockets().watch(socket_.get(), *this)) end(CloseReason::kReset);
 }
 
 // Handshake.
@@ -64,7 +56,7 @@ void SocketStream::shake_hands() {
       wait_readable();
       return;
     case Io::kWantWrite:
-      wait_writable();
+      write_wait_ = true;
       return;
     case Io::kWantTurn:
       schedule();
@@ -149,7 +141,7 @@ void SocketStream::after_read(Io io) {
       return;
     case Io::kWantWrite:
       read_due_ = true;
-      wait_writable();
+      write_wait_ = true;
       return;
     case Io::kEnd:
     case Io::kFailed:
@@ -226,7 +218,7 @@ void SocketStream::flush() {
   if (io == Io::kWantTurn) schedule();
   if (io == Io::kWantRead) wait_readable();
   if (io == Io::kWantWrite) {
-    wait_writable();
+    write_wait_ = true;
     if (deadline_ == 0) set_deadline(limits_.stall);
   }
   if (above_high_ && unsent() <= kUnsentLow && state_ == State::kOpen) {
@@ -251,7 +243,7 @@ void SocketStream::close_with(CloseReason reason) {
 
 void SocketStream::say_goodbye() {
   if (transport_.say_goodbye() == Io::kWantWrite) {
-    wait_writable();
+    write_wait_ = true;
     return;
   }
   if (peer_ended_) {
@@ -267,8 +259,7 @@ void SocketStream::end(CloseReason reason) {
   state_ = State::kEnded;
   reason_ = reason;
   clear_deadline();
-  boost::system::error_code ignored;
-  socket_->close(ignored);  // Ends the waits; their handlers still come.
+  socket_ = Descriptor();
   Bytes().swap(outgoing_);
   sent_ = 0;
   count_unsent();
@@ -312,19 +303,12 @@ void SocketStream::move_to(Loop& target, Task then) {
   target_ = dynamic_cast<AsioLoop*>(&target);
   CHECK(target_ != nullptr);
   then_ = std::move(then);
-  boost::system::error_code ignored;
-  if (socket_->is_open()) socket_->cancel(ignored);
   schedule();
 }
 
 void SocketStream::hand_over() {
   clear_deadline();
-  if (socket_->is_open()) {
-    boost::system::error_code error;
-    travelling_ = Descriptor(socket_->release(error));
-    CHECK(!error);
-  }
-  socket_.reset();
+  if (socket_.valid()) loop_->sockets().unwatch(socket_.get());
   AsioLoop& target = *target_;
   std::unique_ptr<LoopResident> self = loop_->release(*this);
   target.post(
@@ -335,11 +319,8 @@ void SocketStream::arrive(std::unique_ptr<LoopResident> self, AsioLoop& target) 
   loop_ = &target;
   target_ = nullptr;
   loop_->adopt(std::move(self));
-  if (travelling_.valid()) {
-    attach_socket(std::move(travelling_));
-  } else {
-    socket_.emplace(loop_->context());
-  }
+  read_wait_ = write_wait_ = more_came_ = false;
+  if (socket_.valid()) attach_socket();
   if (state_ == State::kClosing || state_ == State::kLingering) set_deadline(limits_.close);
   // OpenSSL may hold bytes that the socket will never announce.
   read_due_ = true;
@@ -351,16 +332,10 @@ void SocketStream::arrive(std::unique_ptr<LoopResident> self, AsioLoop& target) 
 
 void SocketStream::on_turn_end() {
   // In this order: a stream that moves and has ended tells its handler on the new loop.
-  if (target_ != nullptr) {
-    if (!waits()) hand_over();
-    return;
-  }
-  if (state_ == State::kEnded) {
-    if (!waits()) depart();
-    return;
-  }
+  if (target_ != nullptr) return hand_over();
+  if (state_ == State::kEnded) return depart();
   if (state_ == State::kHandshaking) {
-    if (!waits()) shake_hands();
+    if (!read_wait_ && !write_wait_) shake_hands();
     return;
   }
   flush();
@@ -368,20 +343,25 @@ void SocketStream::on_turn_end() {
 }
 
 void SocketStream::wait_readable() {
-  if (std::exchange(read_wait_, true)) return;
-  socket_->async_wait(AsioSocket::wait_read, [this](const boost::system::error_code&) {
-    // An error of the socket shows when it is read.
-    read_wait_ = false;
-    on_readable();
-  });
+  // OpenSSL may have held what was read, over several turns, while more came; of an end or an error
+  // nobody tells twice.
+  if (std::exchange(more_came_, false) || socket_ended_) {
+    read_due_ = true;
+    schedule();
+  } else {
+    read_wait_ = true;
+  }
 }
 
-void SocketStream::wait_writable() {
-  if (std::exchange(write_wait_, true)) return;
-  socket_->async_wait(AsioSocket::wait_write, [this](const boost::system::error_code&) {
-    write_wait_ = false;
-    schedule();
-  });
+void SocketStream::on_ready(Readiness readiness) {
+  socket_ended_ |= readiness.ended;
+  if (readiness.writable && std::exchange(write_wait_, false)) schedule();
+  if (!readiness.readable) return;
+  if (std::exchange(read_wait_, false)) {
+    on_readable();
+  } else {
+    more_came_ = true;
+  }
 }
 
 }  // namespace linarite::net

@@ -5,9 +5,6 @@
 // posted. So a stream may leave its loop as soon as its socket waits have ended.
 #pragma once
 
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,13 +13,11 @@
 #include "net/asio_loop.h"
 #include "net/connection_budget.h"
 #include "net/descriptor.h"
+#include "net/socket_events.h"
 #include "net/stream.h"
 #include "net/transport.h"
 
 namespace linarite::net {
-
-using AsioSocket =
-    boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
 
 struct StreamLimits {
   Duration handshake = std::chrono::seconds(10);
@@ -31,7 +26,7 @@ struct StreamLimits {
 };
 
 // Owned by its loop from start() on.
-class SocketStream final : public Stream, public LoopResident {
+class SocketStream final : public Stream, public LoopResident, private SocketEvents::Watcher {
  public:
   // From the socket to the handler in one turn, so that no peer holds up the others.
   static constexpr size_t kReadPerTurn = AsioLoop::kReadBufferSize;
@@ -84,7 +79,8 @@ class SocketStream final : public Stream, public LoopResident {
 
   SocketStream(AsioLoop& loop, Setup setup);
 
-  void attach_socket(Descriptor socket);
+  void on_ready(Readiness readiness) override;
+  void attach_socket();
   void shake_hands();
   void open();
   void read();
@@ -103,14 +99,11 @@ class SocketStream final : public Stream, public LoopResident {
   void set_deadline(Duration limit);
   void clear_deadline();
   void wait_readable();
-  void wait_writable();
   void on_readable();
-  bool waits() const { return read_wait_ || write_wait_; }
   void schedule() { loop_->at_end_of_turn(*this); }
 
   AsioLoop* loop_;
-  std::optional<AsioSocket> socket_;
-  Descriptor travelling_;  // The socket while it is with no loop.
+  Descriptor socket_;
   Transport transport_;
   std::unique_ptr<StreamHandler> handler_;
   PeerInfo peer_;
@@ -131,9 +124,12 @@ class SocketStream final : public Stream, public LoopResident {
   State state_ = State::kHandshaking;
   CloseReason reason_ = CloseReason::kReset;
   bool paused_ = false;
-  bool read_due_ = false;   // Try to read without waiting for the socket.
-  bool read_wait_ = false;  // An async_wait is out.
+  bool read_due_ = false;  // Try to read without waiting for the socket.
+  // What the socket did not have when it was asked last; it is told when it has.
+  bool read_wait_ = false;
   bool write_wait_ = false;
+  bool more_came_ = false;     // It told that while nobody waited.
+  bool socket_ended_ = false;  // Readiness::ended.
   bool above_high_ = false;
   bool peer_ended_ = false;
 };

@@ -32,8 +32,9 @@ Io Transport::receive(char* out, size_t size, size_t& count) {
     return Io::kWantTurn;
   }
   ssize_t got = 0;
+  const size_t most = std::min(size, grant_);
   do {
-    got = ::recv(descriptor_, out, std::min(size, grant_), 0);
+    got = ::recv(descriptor_, out, most, 0);
   } while (got < 0 && errno == EINTR);
   if (got == 0) return Io::kEnd;
   if (got < 0) {
@@ -41,6 +42,7 @@ Io Transport::receive(char* out, size_t size, size_t& count) {
     return fail(strerror(errno));
   }
   count = static_cast<size_t>(got);
+  took_all_ = count < most;
   grant_ -= count;
   return Io::kDone;
 }
@@ -168,14 +170,14 @@ Io Transport::handshake(bool& advanced) {
 Io Transport::read(char* out, size_t size, size_t& count, bool& drained) {
   if (!ssl_) {
     const Io io = receive(out, size, count);
-    drained = io == Io::kDone && count < size;
+    drained = io == Io::kDone && took_all_;
     return io;
   }
   ERR_clear_error();
   const int result = SSL_read_ex(ssl_.get(), out, size, &count);
   if (result != 1) return outcome(result);
   silent_bytes_ = 0;
-  drained = SSL_has_pending(ssl_.get()) == 0;
+  drained = took_all_ && SSL_has_pending(ssl_.get()) == 0;
   return Io::kDone;
 }
 

@@ -49,7 +49,7 @@ class Transport {
   // for the first byte before it calls spends little on a peer that connects and stays silent.
   Io handshake(bool& advanced);
   // Reads at most `size` bytes; `count` is set with kDone. `drained` is then true if nothing is
-  // left here and probably nothing in the socket: wait for it instead of reading again.
+  // left here, and nothing was left in the socket when it was read last.
   Io read(char* out, size_t size, size_t& count, bool& drained);
   // Writes from the front of `bytes`; `count` is set with kDone. After kWantRead or kWantWrite the
   // next call must begin with the same bytes and be no shorter.
@@ -78,6 +78,7 @@ class Transport {
   const int descriptor_;
   const bool uses_tls_;
   bool handshake_done_ = false;
+  bool took_all_ = false;         // The last recv() got less than it asked for.
   bool grant_exhausted_ = false;  // Why the BIO last asked for a retry.
   size_t grant_ = 0;
   size_t silent_bytes_ = 0;  // Taken since the last byte of data (or since the beginning).

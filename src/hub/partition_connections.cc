@@ -22,7 +22,7 @@ constexpr size_t kTimesPerCommit = 1000;
 Status Partition::attach(std::string_view device_id, DeviceLink& link, uint64_t key_fingerprint) {
   const DevicePtr device = find(device_id);
   if (!device || device->deleting) return fail(ErrorCode::kDeviceNotFound);
-  const bool disabled = device->identity.fields().status == DeviceStatus::kDisabled;
+  const bool disabled = device->identity.disabled();
   if (disabled && !mutated(Mutation::kDisabledMayConnect)) return fail(ErrorCode::kDeviceDisabled);
   CHECK(!links_.contains(&link));
   if (DeviceLink* const older = device->link) {

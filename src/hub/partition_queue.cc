@@ -46,7 +46,7 @@ Result<Partition::DevicePtr> Partition::admit(std::string_view device_id,
   if (!device || device->deleting) {
     return fail(ErrorCode::kDeviceNotFound, "no device has this id");
   }
-  if (device->identity.fields().status == DeviceStatus::kDisabled) {
+  if (device->identity.disabled()) {
     return fail(ErrorCode::kDeviceNotFound, "the device is disabled");
   }
   if (const Status ok = wire::check_c2d_message(message); !ok) return std::unexpected(ok.error());

@@ -240,6 +240,14 @@ Result<IdentityFields> identity_fields(ByteView value) {
   return fields;
 }
 
+DeviceStatus identity_status(ByteView value) {
+  Decoder in(value, kSealedVersion);
+  in.view();  // device_id
+  in.view();  // generation_id
+  in.view();  // etag
+  return in.enumerator(DeviceStatus::kDisabled);
+}
+
 Result<KeyPair> open_keys(const IdentityFields& fields, const KeyVault& vault) {
   return open_keys(place_of(fields), fields.keys, vault);
 }

@@ -119,6 +119,8 @@ struct IdentityFields {
 Bytes encode_identity(const Identity& identity, const KeyVault& vault);
 // Good as long as `value`.
 Result<IdentityFields> identity_fields(ByteView value);
+// The same of what is asked for most; of what encode_identity() made.
+DeviceStatus identity_status(ByteView value);
 // The keys are opened here. Also kMasterKeyUnusable: they are sealed with a master key that is not
 // in the vault.
 Result<KeyPair> open_keys(const IdentityFields& fields, const KeyVault& vault);

@@ -25,6 +25,9 @@ class StoredIdentity {
   // Good until the object changes.
   const Bytes& record() const { return record_; }
   std::string_view device_id() const { return fields().device_id; }
+  bool disabled() const {
+    return !record_.empty() && identity_status(record_) == DeviceStatus::kDisabled;
+  }
   // All empty for no device.
   IdentityFields fields() const;
 

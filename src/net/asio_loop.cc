@@ -25,6 +25,14 @@ class CurrentLoop {
   const AsioLoop* previous_;
 };
 
+// Keeps the memory for the next turn, unless a burst made it large.
+template <class T>
+void empty(std::vector<T>& list) {
+  constexpr size_t kKept = 1024;
+  if (list.capacity() > kKept) std::vector<T>().swap(list);
+  list.clear();
+}
+
 }  // namespace
 
 // What the loop itself waits for, by Asio.
@@ -77,20 +85,20 @@ void AsioLoop::post(Task task) {
 }
 
 void AsioLoop::take_mail() {
-  std::vector<Task> mail;
   {
     const std::lock_guard lock(mutex_);
-    mail.swap(mail_);
+    running_.swap(mail_);
   }
-  run_tasks(mail);
+  run_tasks();
 }
 
-void AsioLoop::run_tasks(std::vector<Task>& tasks) {
-  work_count_.fetch_add(tasks.size(), std::memory_order_relaxed);
-  for (Task& task : tasks) {
+void AsioLoop::run_tasks() {
+  work_count_.fetch_add(running_.size(), std::memory_order_relaxed);
+  for (Task& task : running_) {
     task();
     task = nullptr;  // What it holds must not outlive its turn behind a long burst.
   }
+  empty(running_);
 }
 
 TimerId AsioLoop::run_at(Instant when, Task task) {
@@ -151,20 +159,19 @@ void AsioLoop::run_turn() {
   handled_ = 0;
   if (!has_waiting_work()) handled_ += context_->run_one();
   while (handled_ < kHandlersPerTurn && context_->poll_one() > 0) ++handled_;
-  std::vector<Task> tasks;
-  tasks.swap(own_tasks_);
-  run_tasks(tasks);
+  running_.swap(own_tasks_);
+  run_tasks();
   end_turn();
   arm_system_timer();
 }
 
 void AsioLoop::end_turn() {
-  std::vector<LoopResident*> waiting;
-  waiting.swap(turn_end_);
-  for (LoopResident* resident : waiting) {
+  ending_.swap(turn_end_);
+  for (LoopResident* resident : ending_) {
     resident->waits_for_turn_end_ = false;
     resident->on_turn_end();
   }
+  empty(ending_);
 }
 
 void AsioLoop::run_until(const std::function<bool()>& done) {

@@ -114,7 +114,7 @@ class AsioLoop final : public Loop {
   void run_turn();
   void wait_for_sockets();
   bool has_waiting_work() const;
-  void run_tasks(std::vector<Task>& tasks);
+  void run_tasks();
   void take_mail();
   void end_turn();
   void say_deserted();
@@ -140,6 +140,8 @@ class AsioLoop final : public Loop {
   TimerQueue timers_;
   std::vector<std::unique_ptr<LoopResident>> residents_;
   std::vector<LoopResident*> turn_end_;
+  std::vector<Task> running_;  // The tasks of now; empty between two runs.
+  std::vector<LoopResident*> ending_;
   std::unique_ptr<char[]> read_buffer_;
   std::function<void()> on_deserted_;
   size_t handshake_share_ = kHandshakesPerTurn;

@@ -18,6 +18,16 @@ std::string take_openssl_error() {
   return reason == nullptr ? "unknown TLS error" : reason;
 }
 
+namespace {
+
+// What is left of another's call would be taken for an error of the next. To ask is cheaper than to
+// clear what is empty.
+void forget_errors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+}  // namespace
+
 Transport::Transport(int descriptor, std::shared_ptr<const TlsEndpoint> tls)
     : descriptor_(descriptor), uses_tls_(tls != nullptr), endpoint_(std::move(tls)) {}
 
@@ -150,7 +160,7 @@ Io Transport::handshake(bool& advanced) {
   if (!uses_tls_) return Io::kDone;
   if (!failure_.empty()) return Io::kFailed;
   if (!ssl_ && start_tls() == Io::kFailed) return Io::kFailed;
-  ERR_clear_error();
+  forget_errors();
   const OSSL_HANDSHAKE_STATE before = SSL_get_state(ssl_.get());
   const int result = SSL_do_handshake(ssl_.get());
   advanced = SSL_get_state(ssl_.get()) != before;
@@ -173,7 +183,7 @@ Io Transport::read(char* out, size_t size, size_t& count, bool& drained) {
     drained = io == Io::kDone && took_all_;
     return io;
   }
-  ERR_clear_error();
+  forget_errors();
   const int result = SSL_read_ex(ssl_.get(), out, size, &count);
   if (result != 1) return outcome(result);
   silent_bytes_ = 0;
@@ -183,7 +193,7 @@ Io Transport::read(char* out, size_t size, size_t& count, bool& drained) {
 
 Io Transport::write(ByteView bytes, size_t& count) {
   if (!ssl_) return transmit(bytes, count);
-  ERR_clear_error();
+  forget_errors();
   // One record at most: with partial writes on, OpenSSL would return after each anyway.
   const size_t size = std::min(bytes.size(), kRecordSize);
   const int result = SSL_write_ex(ssl_.get(), bytes.data(), size, &count);

@@ -54,6 +54,16 @@ std::optional<AddressedIdentity> take_identity(SegmentsView& segments) {
   return out;
 }
 
+// Whom `devices/{d}[/modules/{m}]/messages/devicebound` names.
+std::optional<AddressedIdentity> c2d_identity(std::string_view path) {
+  const auto split_path = split(path);
+  if (!split_path) return std::nullopt;
+  SegmentsView segments = split_path->all();
+  auto identity = take_identity(segments);
+  if (!same(segments, {"messages", "devicebound"})) return std::nullopt;
+  return identity;
+}
+
 Address classify_device(SegmentsView segments) {
   Address out;
   auto identity = take_identity(segments);
@@ -149,6 +159,10 @@ Address classify_address(std::string_view address) {
 }
 
 Result<AddressedIdentity> parse_c2d_to(std::string_view to) {
+  // As the SDKs write it: not worth all that an address may be.
+  if (to.size() <= kAddressSizeMax) {
+    if (auto identity = c2d_identity(address_path(to))) return *std::move(identity);
+  }
   Address address = classify_address(to);
   if (address.kind == AddressKind::kDeviceC2d) return std::move(address.identity);
   return fail(ErrorCode::kInvalidOperation,

@@ -36,16 +36,21 @@ int escaped_byte(std::string_view text) {
 
 void append_percent_encoded(std::string& out, std::string_view text) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
-  size_t done = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (kIsUnreserved[byte]) continue;
-    out.append(text, done, i - done);
-    const char escaped[3] = {'%', kDigits[byte >> 4U], kDigits[byte & 0x0FU]};
-    out.append(escaped, sizeof(escaped));
-    done = i + 1;
-  }
-  out.append(text, done);
+  const size_t start = out.size();
+  out.resize_and_overwrite(start + 3 * text.size(), [&](char* begin, size_t) {
+    char* end = begin + start;
+    for (const char c : text) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (kIsUnreserved[byte]) {
+        *end++ = c;
+      } else {
+        *end++ = '%';
+        *end++ = kDigits[byte >> 4U];
+        *end++ = kDigits[byte & 0x0FU];
+      }
+    }
+    return static_cast<size_t>(end - begin);
+  });
 }
 
 std::string percent_encoded(std::string_view text) {

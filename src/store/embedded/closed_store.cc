@@ -53,7 +53,9 @@ ClosedStore::~ClosedStore() = default;
 
 Result<std::unique_ptr<ClosedStore>> ClosedStore::open(const std::string& path, Logger& logger) {
   std::unique_ptr<ClosedStore> store(new ClosedStore(path, logger));
-  if (!store->files_->exists(path)) {
+  const auto there = store->files_->exists(path);
+  if (!there) return std::unexpected(there.error());
+  if (!*there) {
     return fail(ErrorCode::kStoreFormat, fmt::format("there is no store {}", path));
   }
   const auto report = check_store(path, logger);

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace linarite::store {
 
@@ -22,7 +23,8 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   const char* Name() const override { return "Fault"; }
 
   // Operation number `at`, counted from now on and starting with 1, fails; so do all later ones if
-  // `for_good`. Opening, writing, syncing, closing, renaming and reading are operations.
+  // `for_good`. Opening, writing, syncing, closing, renaming, reading and looking what is there are
+  // operations.
   void fail_at(uint64_t at, bool for_good, rocksdb::IOStatus with) {
     const std::lock_guard lock(mutex_);
     count_ = 0;
@@ -112,6 +114,17 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options,
                                  std::unique_ptr<rocksdb::FSDirectory>* directory,
                                  rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus FileExists(const std::string& path, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status = step();
+    return status.ok() ? target()->FileExists(path, options, debug) : status;
+  }
+  rocksdb::IOStatus GetChildren(const std::string& path, const rocksdb::IOOptions& options,
+                                std::vector<std::string>* names,
+                                rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status = step();
+    return status.ok() ? target()->GetChildren(path, options, names, debug) : status;
+  }
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override {

@@ -155,8 +155,11 @@ std::optional<uint64_t> manifest_number(std::string_view name) {
   return whole_number<uint64_t>(name.substr(kPrefix.size()));
 }
 
-bool Files::exists(const std::string& path) const {
-  return file_system_->FileExists(path, IOOptions(), nullptr).ok();
+Result<bool> Files::exists(const std::string& path) const {
+  const IOStatus status = file_system_->FileExists(path, IOOptions(), nullptr);
+  if (status.IsNotFound()) return false;
+  if (!status.ok()) return std::unexpected(to_status(status).error());
+  return true;
 }
 
 Result<std::vector<std::string>> Files::children(const std::string& path) const {
@@ -168,7 +171,9 @@ Result<std::vector<std::string>> Files::children(const std::string& path) const 
 }
 
 Status Files::make_directory(const std::string& path) {
-  if (exists(path)) return {};
+  const auto there = exists(path);
+  if (!there) return std::unexpected(there.error());
+  if (*there) return {};
   if (Status made = to_status(file_system_->CreateDir(path, IOOptions(), nullptr)); !made)
     return made;
   const size_t slash = path.find_last_of('/');

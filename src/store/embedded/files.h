@@ -49,7 +49,7 @@ class Files {
   ~Files();
   Files(Files&&) noexcept;
 
-  bool exists(const std::string& path) const;
+  Result<bool> exists(const std::string& path) const;
   // Names in a directory, without "." and "..".
   Result<std::vector<std::string>> children(const std::string& path) const;
   // Creates a directory in an existing one, durably; one that is there is left as it is.

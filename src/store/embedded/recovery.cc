@@ -66,12 +66,15 @@ class Recovery {
 
 // A wrong path in the configuration must not turn somebody's home directory into a store.
 Status Recovery::refuse_foreign_directory() {
-  if (files().exists(file(kFormatFile))) return {};
-  if (files().exists(file(kHighWaterFile)) || files().exists(file(kDatabaseDirectory))) {
-    return fail(ErrorCode::kStoreCorrupt, "the file format is missing");
-  }
   const auto children = files().children(options_.path);
   if (!children) return std::unexpected(children.error());
+  const auto is_there = [&children](std::string_view name) {
+    return std::ranges::find(*children, name) != children->end();
+  };
+  if (is_there(kFormatFile)) return {};
+  if (is_there(kHighWaterFile) || is_there(kDatabaseDirectory)) {
+    return fail(ErrorCode::kStoreCorrupt, "the file format is missing");
+  }
   for (const std::string& name : *children) {
     if (name == kLockFile || name == "format.new" || name == "lost+found") continue;
     return fail(ErrorCode::kStoreFormat,
@@ -137,7 +140,9 @@ bool Recovery::is_unused() const {
 // older log that is torn is left to RocksDB: it may be one that a power cut brought back after its
 // deletion.
 Status Recovery::inspect_logs() {
-  if (!files().exists(file(kDatabaseDirectory))) return {};
+  const auto begun = files().exists(file(kDatabaseDirectory));
+  if (!begun) return std::unexpected(begun.error());
+  if (!*begun) return {};
   const auto children = files().children(file(kDatabaseDirectory));
   if (!children) return std::unexpected(children.error());
   std::map<uint64_t, std::string> logs;

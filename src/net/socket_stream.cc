@@ -74,6 +74,7 @@ void SocketStream::open() {
   peer_.tls = transport_.tls();
   peer_.tls_version = transport_.tls_version();
   peer_.client_certificate = transport_.peer_certificate();
+  transport_.detach();
   failed_ = nullptr;
   auto opened = std::exchange(opened_, nullptr);
   handler_ = opened(*this);

@@ -28,7 +28,7 @@ std::string megabytes(size_t count) {
 }
 
 // The same conversations over plain TCP and over both TLS versions.
-enum class Kind { kPlain, kTls12, kTls13 };
+enum class Kind { kPlain, kTls12, kTls13, kTls13OfOpenSsl };
 
 class EveryTransportTest : public StreamTest, public ::testing::WithParamInterface<Kind> {
  protected:
@@ -39,17 +39,21 @@ class EveryTransportTest : public StreamTest, public ::testing::WithParamInterfa
     }
     TlsClientOptions client = client_options();
     if (GetParam() == Kind::kTls12) client.version_max = TLS1_2_VERSION;
-    connect(server_options(), client);
+    TlsServerOptions server = server_options();
+    server.own_records = GetParam() != Kind::kTls13OfOpenSsl;
+    connect(server, client);
     ASSERT_TRUE(client_.opened) << client_.failure;
   }
 };
 
 INSTANTIATE_TEST_SUITE_P(Transports, EveryTransportTest,
-                         ::testing::Values(Kind::kPlain, Kind::kTls12, Kind::kTls13),
+                         ::testing::Values(Kind::kPlain, Kind::kTls12, Kind::kTls13,
+                                           Kind::kTls13OfOpenSsl),
                          [](const auto& tested) {
                            return tested.param == Kind::kPlain   ? "Plain"
                                   : tested.param == Kind::kTls12 ? "Tls12"
-                                                                 : "Tls13";
+                                  : tested.param == Kind::kTls13 ? "Tls13"
+                                                                 : "Tls13OfOpenSsl";
                          });
 
 TEST_P(EveryTransportTest, BytesGoBothWays) {
@@ -441,7 +445,8 @@ TEST_F(TlsTest, CertificatesThatCannotServeAreRefusedWithAReason) {
 
 // Hostile peers, written with raw sockets or a bare OpenSSL.
 
-class HostilePeerTest : public StreamTest {
+// Once with our record layer after the handshake and once with OpenSSL's.
+class HostilePeerTest : public StreamTest, public ::testing::WithParamInterface<bool> {
  protected:
   // The test's own OpenSSL writes to sockets that the server has closed; ours must not need this.
   void SetUp() override { ::signal(SIGPIPE, SIG_IGN); }
@@ -450,7 +455,9 @@ class HostilePeerTest : public StreamTest {
   // A server stream; the test holds the other end of the socket.
   void listen_to_test() {
     auto [a, b] = socket_pair();
-    start(server_, std::move(a), *TlsServerContext::create(server_options()));
+    TlsServerOptions server = server_options();
+    server.own_records = GetParam();
+    start(server_, std::move(a), *TlsServerContext::create(server));
     raw_ = std::move(b);
   }
   // The same with the handshake done by a bare OpenSSL on the test's end.
@@ -474,7 +481,10 @@ class HostilePeerTest : public StreamTest {
   SslPtr ssl_;
 };
 
-TEST_F(HostilePeerTest, ASilentPeerIsDroppedAtTheHandshakeDeadline) {
+INSTANTIATE_TEST_SUITE_P(Records, HostilePeerTest, ::testing::Bool(),
+                         [](const auto& tested) { return tested.param ? "Own" : "OfOpenSsl"; });
+
+TEST_P(HostilePeerTest, ASilentPeerIsDroppedAtTheHandshakeDeadline) {
   listen_to_test();
   settle();
   advance(seconds(9));
@@ -485,7 +495,7 @@ TEST_F(HostilePeerTest, ASilentPeerIsDroppedAtTheHandshakeDeadline) {
   EXPECT_EQ(server_.failure, "closed in the handshake");
 }
 
-TEST_F(HostilePeerTest, AHalfClientHelloIsDroppedAtTheHandshakeDeadline) {
+TEST_P(HostilePeerTest, AHalfClientHelloIsDroppedAtTheHandshakeDeadline) {
   listen_to_test();
   write_raw(ByteView("\x16\x03\x01\x02\x00\x01\x00", 7));
   settle();
@@ -494,7 +504,7 @@ TEST_F(HostilePeerTest, AHalfClientHelloIsDroppedAtTheHandshakeDeadline) {
   until([&] { return server_.over(); });
 }
 
-TEST_F(HostilePeerTest, PeersThatSayAByteAtATimeDoNotKeepAnotherFromItsHandshake) {
+TEST_P(HostilePeerTest, PeersThatSayAByteAtATimeDoNotKeepAnotherFromItsHandshake) {
   constexpr size_t kPeers = 50;
   std::vector<Peer> peers(kPeers);
   std::vector<Descriptor> ends;
@@ -524,14 +534,14 @@ TEST_F(HostilePeerTest, PeersThatSayAByteAtATimeDoNotKeepAnotherFromItsHandshake
   for (const Peer& peer : peers) EXPECT_FALSE(peer.over()) << peer.failure;
 }
 
-TEST_F(HostilePeerTest, PlainTextIsNoHandshake) {
+TEST_P(HostilePeerTest, PlainTextIsNoHandshake) {
   listen_to_test();
   write_raw("GET / HTTP/1.1\r\n\r\n");
   until([&] { return server_.over(); });
   EXPECT_THAT(server_.failure, HasSubstr("http request"));
 }
 
-TEST_F(HostilePeerTest, APeerThatLeavesInTheHandshakeIsForgotten) {
+TEST_P(HostilePeerTest, APeerThatLeavesInTheHandshakeIsForgotten) {
   listen_to_test();
   write_raw("\x16");
   settle();
@@ -540,7 +550,7 @@ TEST_F(HostilePeerTest, APeerThatLeavesInTheHandshakeIsForgotten) {
   EXPECT_FALSE(server_.opened);
 }
 
-TEST_F(HostilePeerTest, AFloodOfOneByteRecordsIsDeliveredInBoundedPieces) {
+TEST_P(HostilePeerTest, AFloodOfOneByteRecordsIsDeliveredInBoundedPieces) {
   listen_to_openssl(TLS1_3_VERSION);
   size_t largest = 0;
   server_.on_bytes = [&](ByteView bytes) { largest = std::max(largest, bytes.size()); };
@@ -552,7 +562,7 @@ TEST_F(HostilePeerTest, AFloodOfOneByteRecordsIsDeliveredInBoundedPieces) {
   EXPECT_LE(largest, SocketStream::kRecordsPerTurn);
 }
 
-TEST_F(HostilePeerTest, AFloodOfKeyUpdatesEndsTheConnection) {
+TEST_P(HostilePeerTest, AFloodOfKeyUpdatesEndsTheConnection) {
   listen_to_openssl(TLS1_3_VERSION);
   until([&] {
     SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
@@ -562,7 +572,7 @@ TEST_F(HostilePeerTest, AFloodOfKeyUpdatesEndsTheConnection) {
   EXPECT_EQ(server_.reason, CloseReason::kReset);
 }
 
-TEST_F(HostilePeerTest, KeyUpdatesAmongDataAreFollowed) {
+TEST_P(HostilePeerTest, KeyUpdatesAmongDataAreFollowed) {
   listen_to_openssl(TLS1_3_VERSION);
   for (int i = 0; i < 50; ++i) {
     SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED);
@@ -575,7 +585,7 @@ TEST_F(HostilePeerTest, KeyUpdatesAmongDataAreFollowed) {
   EXPECT_FALSE(server_.over());
 }
 
-TEST_F(HostilePeerTest, RenegotiationIsRefused) {
+TEST_P(HostilePeerTest, RenegotiationIsRefused) {
   listen_to_openssl(TLS1_2_VERSION);
   SSL_clear_options(ssl_.get(), SSL_OP_NO_RENEGOTIATION);
   ASSERT_EQ(SSL_renegotiate(ssl_.get()), 1);
@@ -585,7 +595,7 @@ TEST_F(HostilePeerTest, RenegotiationIsRefused) {
   EXPECT_NE(result, 1);
 }
 
-TEST_F(HostilePeerTest, NoTicketIsGivenAndNothingCanBeResumed) {
+TEST_P(HostilePeerTest, NoTicketIsGivenAndNothingCanBeResumed) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     server_ = {};
     listen_to_openssl(version);
@@ -598,7 +608,7 @@ TEST_F(HostilePeerTest, NoTicketIsGivenAndNothingCanBeResumed) {
   }
 }
 
-TEST_F(HostilePeerTest, ADamagedRecordEndsTheConnection) {
+TEST_P(HostilePeerTest, ADamagedRecordEndsTheConnection) {
   listen_to_openssl(TLS1_3_VERSION);
   write_raw(
       ByteView("\x17\x03\x03\x00\x20"
@@ -608,14 +618,14 @@ TEST_F(HostilePeerTest, ADamagedRecordEndsTheConnection) {
   EXPECT_EQ(server_.reason, CloseReason::kReset);
 }
 
-TEST_F(HostilePeerTest, ATruncatedStreamIsNoOrderlyEnd) {
+TEST_P(HostilePeerTest, ATruncatedStreamIsNoOrderlyEnd) {
   listen_to_openssl(TLS1_3_VERSION);
   raw_ = Descriptor();
   until([&] { return server_.closed; });
   EXPECT_EQ(server_.reason, CloseReason::kReset);
 }
 
-TEST_F(HostilePeerTest, APeerThatTalksOnAfterOurGoodbyeIsCutOff) {
+TEST_P(HostilePeerTest, APeerThatTalksOnAfterOurGoodbyeIsCutOff) {
   auto [a, b] = socket_pair();
   start(server_, std::move(a), nullptr);
   raw_ = std::move(b);

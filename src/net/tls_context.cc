@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "net/detached_tls.h"
 
 namespace linarite::net {
 namespace {
@@ -154,6 +155,7 @@ Result<SslContextPtr> TlsServerContext::build(const TlsServerOptions& options) {
       return std::unexpected(added.error());
     }
   }
+  if (options.own_records) TlsSecrets::ask_for(context.get());
   if (!options.alpn.empty()) {
     auto names = std::make_unique<std::string>(alpn_wire_form(options.alpn));
     CHECK(SSL_CTX_set_ex_data(context.get(), alpn_index(), names.release()) == 1);

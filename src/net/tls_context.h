@@ -35,6 +35,8 @@ struct TlsServerOptions {
   std::vector<CertificateAndKey> certificates;
   // ECDHE-RSA with AES-CBC and SHA-256/384, for stacks without GCM. Azure still offers them.
   bool allow_cbc = false;
+  // Records of TLS 1.3 by our own record layer (detached_tls.h); false: all by OpenSSL.
+  bool own_records = true;
   // Protocol names (RFC 7301) chosen from when the client offers any; without a match, or without
   // an offer, the connection goes on without one.
   std::vector<std::string> alpn;

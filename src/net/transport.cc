@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -20,6 +21,8 @@ std::string take_openssl_error() {
 
 namespace {
 
+constexpr size_t kStagedMax = 4096;  // The usual flight of a client is a third of it.
+
 // What is left of another's call would be taken for an error of the next. To ask is cheaper than to
 // clear what is empty.
 void forget_errors() {
@@ -29,7 +32,7 @@ void forget_errors() {
 }  // namespace
 
 Transport::Transport(int descriptor, std::shared_ptr<const TlsEndpoint> tls)
-    : descriptor_(descriptor), uses_tls_(tls != nullptr), endpoint_(std::move(tls)) {}
+    : socket_(descriptor), uses_tls_(tls != nullptr), endpoint_(std::move(tls)) {}
 
 Io Transport::fail(std::string reason) {
   if (failure_.empty()) failure_ = std::move(reason);
@@ -37,36 +40,30 @@ Io Transport::fail(std::string reason) {
 }
 
 Io Transport::receive(char* out, size_t size, size_t& count) {
-  if (grant_ == 0) {
-    grant_exhausted_ = true;
-    return Io::kWantTurn;
-  }
-  ssize_t got = 0;
-  const size_t most = std::min(size, grant_);
-  do {
-    got = ::recv(descriptor_, out, most, 0);
-  } while (got < 0 && errno == EINTR);
-  if (got == 0) return Io::kEnd;
-  if (got < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return Io::kWantRead;
-    return fail(strerror(errno));
-  }
-  count = static_cast<size_t>(got);
-  took_all_ = count < most;
-  grant_ -= count;
-  return Io::kDone;
+  const Io io = socket_.receive(out, size, count);
+  if (io == Io::kWantTurn) grant_exhausted_ = true;
+  return io == Io::kFailed ? fail(strerror(errno)) : io;
 }
 
 Io Transport::transmit(ByteView bytes, size_t& count) {
-  ssize_t sent = 0;
-  do {
-    sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return Io::kWantWrite;
-    return fail(strerror(errno));
+  const Io io = socket_.transmit(bytes, count);
+  return io == Io::kFailed ? fail(strerror(errno)) : io;
+}
+
+// OpenSSL asks for the header of a record and then for the rest: one system call fetches both.
+Io Transport::receive_staged(char* out, size_t size, size_t& count) {
+  if (staged_taken_ == staged_.size()) {
+    if (!secrets_) return receive(out, size, count);
+    staged_.clear();
+    staged_taken_ = 0;
+    size_t received = 0;
+    std::array<char, kStagedMax> bytes;
+    if (const Io io = receive(bytes.data(), bytes.size(), received); io != Io::kDone) return io;
+    silent_bytes_ += received;
+    staged_.assign(bytes.data(), received);
   }
-  count = static_cast<size_t>(sent);
+  count = staged_.copy(out, size, staged_taken_);
+  staged_taken_ += count;
   return Io::kDone;
 }
 
@@ -79,9 +76,10 @@ int Transport::bio_read(BIO* bio, char* out, int size) {
     return -1;
   }
   size_t count = 0;
-  switch (self.receive(out, static_cast<size_t>(size), count)) {
+  const bool staged = self.secrets_ != nullptr;
+  switch (self.receive_staged(out, static_cast<size_t>(size), count)) {
     case Io::kDone:
-      self.silent_bytes_ += count;
+      if (!staged) self.silent_bytes_ += count;
       return static_cast<int>(count);
     case Io::kWantRead:
     case Io::kWantTurn:
@@ -128,8 +126,12 @@ Io Transport::start_tls() {
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);  // Owned by ssl_ from here on.
-  // One system call fetches all records that are there, instead of two for each record.
-  SSL_set_read_ahead(ssl_.get(), 1);
+  if (TlsSecrets::are_told_by(ssl_.get())) {
+    secrets_ = std::make_unique<TlsSecrets>();
+    SSL_set_app_data(ssl_.get(), secrets_.get());
+  } else {
+    read_ahead();
+  }
   if (endpoint_->is_server()) {
     SSL_set_accept_state(ssl_.get());
   } else {
@@ -137,6 +139,21 @@ Io Transport::start_tls() {
   }
   endpoint_.reset();
   return Io::kDone;
+}
+
+// One system call fetches all records that are there, instead of two for each record.
+void Transport::read_ahead() { SSL_set_read_ahead(ssl_.get(), 1); }
+
+void Transport::detach() {
+  const std::unique_ptr<TlsSecrets> secrets = std::move(secrets_);
+  if (!secrets) return;
+  SSL_set_app_data(ssl_.get(), nullptr);
+  detached_ = DetachedTls::take_over(ssl_.get(), *secrets, socket_, staged_.substr(staged_taken_));
+  if (!detached_) return read_ahead();
+  Bytes().swap(staged_);
+  staged_taken_ = 0;
+  SSL_set_quiet_shutdown(ssl_.get(), 1);
+  ssl_.reset();
 }
 
 Io Transport::outcome(int result) {
@@ -178,20 +195,29 @@ Io Transport::handshake(bool& advanced) {
 }
 
 Io Transport::read(char* out, size_t size, size_t& count, bool& drained) {
+  if (detached_) {
+    const Io io = detached_->read({out, size}, count, drained);
+    return io == Io::kFailed ? fail(detached_->failure()) : io;
+  }
   if (!ssl_) {
     const Io io = receive(out, size, count);
-    drained = io == Io::kDone && took_all_;
+    drained = io == Io::kDone && socket_.took_all();
     return io;
   }
   forget_errors();
   const int result = SSL_read_ex(ssl_.get(), out, size, &count);
   if (result != 1) return outcome(result);
   silent_bytes_ = 0;
-  drained = took_all_ && SSL_has_pending(ssl_.get()) == 0;
+  drained =
+      socket_.took_all() && staged_taken_ == staged_.size() && SSL_has_pending(ssl_.get()) == 0;
   return Io::kDone;
 }
 
 Io Transport::write(ByteView bytes, size_t& count) {
+  if (detached_) {
+    const Io io = detached_->write(bytes, count);
+    return io == Io::kFailed ? fail(detached_->failure()) : io;
+  }
   if (!ssl_) return transmit(bytes, count);
   forget_errors();
   // One record at most: with partial writes on, OpenSSL would return after each anyway.
@@ -201,6 +227,8 @@ Io Transport::write(ByteView bytes, size_t& count) {
 }
 
 Io Transport::say_goodbye() {
+  if (detached_ && detached_->say_goodbye() == Io::kWantWrite) return Io::kWantWrite;
+  detached_.reset();
   if (ssl_ && handshake_done_ && failure_.empty()) {
     ERR_clear_error();
     const int result = SSL_shutdown(ssl_.get());
@@ -208,7 +236,7 @@ Io Transport::say_goodbye() {
   }
   ssl_.reset();
   ERR_clear_error();
-  ::shutdown(descriptor_, SHUT_WR);
+  ::shutdown(socket_.descriptor(), SHUT_WR);
   return Io::kDone;
 }
 

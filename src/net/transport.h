@@ -3,7 +3,9 @@
 //
 // With TLS, OpenSSL reads and writes through a BIO of ours. That is where a peer's appetite is
 // bounded: a grant of ciphertext bytes per turn, a limit for the whole handshake, and a limit for
-// bytes that bring no data (KeyUpdate, tickets, empty records).
+// bytes that bring no data (KeyUpdate, tickets, empty records). A server's connection in TLS 1.3
+// goes on without OpenSSL's SSL object after the handshake (detached_tls.h), if its context says
+// so.
 #pragma once
 
 #include <cstddef>
@@ -11,24 +13,17 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "net/detached_tls.h"
+#include "net/granted_socket.h"
 #include "net/openssl_types.h"
 #include "net/tls_context.h"
 
 namespace linarite::net {
 
-enum class Io {
-  kDone,       // Something was read or written, or the handshake is complete.
-  kWantRead,   // Again when the socket can be read.
-  kWantWrite,  // Again when the socket can be written.
-  kWantTurn,   // The grant is used up: again in the next turn.
-  kEnd,        // The peer said goodbye in an orderly way.
-  kFailed,     // Broken: reset, TLS error, or one of the limits below. See failure().
-};
-
 class Transport {
  public:
   static constexpr size_t kHandshakeBytesMax = 128U << 10U;
-  static constexpr size_t kSilentBytesMax = 64U << 10U;
+  static constexpr size_t kSilentBytesMax = DetachedTls::kSilentBytesMax;
   static constexpr size_t kRecordSize = 16U << 10U;
 
   // The descriptor must be non-blocking and stays the caller's. `tls` may be null: plain TCP.
@@ -42,12 +37,18 @@ class Transport {
 
   // Allows this many more bytes to be taken from the socket; what was left of the last grant is
   // gone.
-  void grant(size_t bytes) { grant_ = bytes; }
+  void grant(size_t bytes) { socket_.grant(bytes); }
 
   // kDone at once without TLS. `advanced`: a message was taken or sent; what is only a part of one
   // costs next to nothing. The SSL object (8 KB) is made by the first call: a server that waits
   // for the first byte before it calls spends little on a peer that connects and stays silent.
   Io handshake(bool& advanced);
+  // Lets the SSL object go, if OpenSSL is not needed any more: after the handshake and before the
+  // first read or write. What the two below say is not known afterwards.
+  void detach();
+  std::string tls_version() const;
+  // DER of the peer's leaf certificate, empty if it sent none.
+  std::string peer_certificate() const;
   // Reads at most `size` bytes; `count` is set with kDone. `drained` is then true if nothing is
   // left here, and nothing was left in the socket when it was read last.
   Io read(char* out, size_t size, size_t& count, bool& drained);
@@ -58,9 +59,6 @@ class Transport {
   // After it nothing may be written; TLS is gone, read() gives raw bytes, to be thrown away.
   Io say_goodbye();
 
-  std::string tls_version() const;
-  // DER of the peer's leaf certificate, empty if it sent none.
-  std::string peer_certificate() const;
   const std::string& failure() const { return failure_; }
 
  private:
@@ -71,19 +69,25 @@ class Transport {
 
   Io receive(char* out, size_t size, size_t& count);
   Io transmit(ByteView bytes, size_t& count);
+  Io receive_staged(char* out, size_t size, size_t& count);
   Io start_tls();
+  void read_ahead();
   Io outcome(int result);
   Io fail(std::string reason);
 
-  const int descriptor_;
+  GrantedSocket socket_;
   const bool uses_tls_;
   bool handshake_done_ = false;
-  bool took_all_ = false;         // The last recv() got less than it asked for.
   bool grant_exhausted_ = false;  // Why the BIO last asked for a retry.
-  size_t grant_ = 0;
-  size_t silent_bytes_ = 0;  // Taken since the last byte of data (or since the beginning).
+  size_t silent_bytes_ = 0;       // Taken since the last byte of data (or since the beginning).
   std::shared_ptr<const TlsEndpoint> endpoint_;  // Until the handshake has begun.
   SslPtr ssl_;
+  // While the SSL object may be let go: OpenSSL is given no byte more than it asks for, and what
+  // was received beyond waits here.
+  std::unique_ptr<TlsSecrets> secrets_;
+  Bytes staged_;
+  size_t staged_taken_ = 0;
+  std::unique_ptr<DetachedTls> detached_;
   std::string failure_;
 };
 

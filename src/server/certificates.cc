@@ -89,6 +89,7 @@ Result<net::TlsServerOptions> Certificates::load(bool may_defer_rsa, bool& rsa_d
 
 Status Certificates::apply(net::TlsServerOptions options) {
   options.allow_cbc = config_.allow_cbc;
+  options.own_records = config_.own_tls_records;
   net::TlsServerOptions https = options;
   https.alpn = {"http/1.1"};
   if (devices_) {

@@ -244,6 +244,8 @@ std::vector<Setting> settings_of(Config& c) {
        "PEM, each with its chain; empty: development CA"},
       {"tls.key_files", &c.key_files, "PEM, in the order of certificate_files"},
       {"tls.allow_cbc", &c.allow_cbc, "ECDHE-RSA with AES-CBC and SHA-2, for devices without GCM"},
+      {"tls.own_records", &c.own_tls_records,
+       "after a handshake of TLS 1.3 the program's own record layer; false: OpenSSL's"},
       {"limits.connections_max", &c.connections_max, "0: as many as the open-files limit allows"},
       {"limits.connections_per_address_max", &c.connections_per_address_max, "0: no limit"},
       {"limits.handshakes_per_loop_max", &c.handshakes_per_loop_max,

@@ -44,6 +44,7 @@ struct Config {
   Texts certificate_files;  // Empty: the development CA. Each has its key at the same place of
   Texts key_files;          // key_files.
   bool allow_cbc = false;
+  bool own_tls_records = true;
 
   // [limits]
   uint32_t connections_max = 0;              // 0: as many as descriptors allow.

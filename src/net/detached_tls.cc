@@ -108,7 +108,6 @@ Io DetachedTls::read(std::span<char> out, size_t& count, bool& drained) {
       case TlsRecords::Kind::kNoRoom:
         return Io::kWantTurn;
       case TlsRecords::Kind::kSilent:
-        if (flush() == Io::kFailed) return Io::kFailed;
         break;
       case TlsRecords::Kind::kData:
         if (opened.size == 0) break;
@@ -120,8 +119,9 @@ Io DetachedTls::read(std::span<char> out, size_t& count, bool& drained) {
       case TlsRecords::Kind::kClosed:
         return Io::kEnd;
       case TlsRecords::Kind::kFailed:
+        fail(records_.failure());
         flush();
-        return fail(records_.failure());
+        return Io::kFailed;
     }
   }
 }

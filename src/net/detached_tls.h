@@ -45,6 +45,7 @@ class DetachedTls {
   // As Transport::read() and write().
   Io read(std::span<char> out, size_t& count, bool& drained);
   Io write(ByteView bytes, size_t& count);
+  void leave_thread() { records_.leave_thread(); }
   // kDone: close_notify left or cannot leave. kWantWrite: call again.
   Io say_goodbye();
   const std::string& failure() const { return failure_; }

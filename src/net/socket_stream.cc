@@ -310,6 +310,7 @@ void SocketStream::move_to(Loop& target, Task then) {
 void SocketStream::hand_over() {
   clear_deadline();
   if (socket_.valid()) loop_->sockets().unwatch(socket_.get());
+  transport_.leave_thread();
   AsioLoop& target = *target_;
   std::unique_ptr<LoopResident> self = loop_->release(*this);
   target.post(

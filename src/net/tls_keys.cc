@@ -107,13 +107,13 @@ TlsKeys::TlsKeys(const TlsSuite& suite, ByteView secret) : suite_(suite) {
 }
 
 TlsKeys::~TlsKeys() {
-  forget_cipher();
+  leave_thread();
   OPENSSL_cleanse(secret_.data(), secret_.size());
   OPENSSL_cleanse(key_.data(), key_.size());
   OPENSSL_cleanse(iv_.data(), iv_.size());
 }
 
-void TlsKeys::forget_cipher() const {
+void TlsKeys::leave_thread() const {
   Ciphers::Place& place = ciphers().place(id_);
   if (place.id == id_) place = {};
 }
@@ -130,7 +130,7 @@ void TlsKeys::advance() {
   expand_label(suite_, secret_.data(), "traffic upd", next.data(), suite_.secret_size);
   secret_ = next;
   OPENSSL_cleanse(next.data(), next.size());
-  forget_cipher();
+  leave_thread();
   derive();
 }
 

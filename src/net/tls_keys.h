@@ -39,6 +39,9 @@ class TlsKeys {
   void advance();
   uint64_t sequence() const { return sequence_; }  // Of the next record.
 
+  // Lets go of what this thread keeps of the key: before it is used on another one.
+  void leave_thread() const;
+
   // Encrypts `size` bytes in place and writes the tag behind them.
   void seal(ByteView header, char* text, size_t size);
   // Decrypts what seal() made, without its tag, to `out`; false if anything was changed.
@@ -50,7 +53,6 @@ class TlsKeys {
   static constexpr size_t kIvSize = 12;
 
   void derive();
-  void forget_cipher() const;
   // The cipher with this key, set to the nonce of the next record.
   EVP_CIPHER_CTX* begin_record(bool sealing);
 

@@ -26,9 +26,9 @@ TlsRecords::TlsRecords(const TlsSuite& suite, ByteView client_secret, ByteView s
       write_(suite, server_secret),
       records_per_key_(records_per_key) {}
 
-TlsRecords::Opened TlsRecords::fail(Alert alert, std::string why, Bytes& answers) {
+TlsRecords::Opened TlsRecords::fail(Alert alert, std::string why, Bytes& answer) {
   failure_ = std::move(why);
-  seal_alert(alert, answers);
+  seal_alert(alert, answer);
   return {.kind = Kind::kFailed};
 }
 
@@ -38,34 +38,34 @@ bool TlsRecords::whole(ByteView bytes) {
   return length > kSealedMax || bytes.size() >= kHeaderSize + length;
 }
 
-TlsRecords::Opened TlsRecords::open(ByteView bytes, std::span<char> out, Bytes& answers) {
+TlsRecords::Opened TlsRecords::open(ByteView bytes, std::span<char> out, Bytes& answer) {
   if (!failure_.empty()) return {.kind = Kind::kFailed};
   if (!whole(bytes)) return {};
   const ByteView header = bytes.substr(0, kHeaderSize);
   const size_t length = length_of(header);
   // Nothing but protected records comes after a handshake, also no change_cipher_spec (5).
   if (header[0] != static_cast<char>(Content::kData)) {
-    return fail(Alert::kUnexpectedMessage, "a TLS record of an unexpected type", answers);
+    return fail(Alert::kUnexpectedMessage, "a TLS record of an unexpected type", answer);
   }
   if (length > kSealedMax) {
-    return fail(Alert::kRecordOverflow, "a TLS record that is too long", answers);
+    return fail(Alert::kRecordOverflow, "a TLS record that is too long", answer);
   }
   if (length <= kTlsTagSize) {
-    return fail(Alert::kBadRecordMac, "a TLS record that is too short", answers);
+    return fail(Alert::kBadRecordMac, "a TLS record that is too short", answer);
   }
   const size_t inner_size = length - kTlsTagSize;
   if (inner_size > out.size()) return {.kind = Kind::kNoRoom};
   if (!read_.open(header, bytes.substr(kHeaderSize, length), out.data())) {
-    return fail(Alert::kBadRecordMac, "a TLS record that was changed on its way", answers);
+    return fail(Alert::kBadRecordMac, "a TLS record that was changed on its way", answer);
   }
   // Content, its type, zeros (5.2).
   const ByteView inner(out.data(), inner_size);
   const size_t type_at = inner.find_last_not_of('\0');
   if (type_at == ByteView::npos) {
-    return fail(Alert::kUnexpectedMessage, "a TLS record without a content type", answers);
+    return fail(Alert::kUnexpectedMessage, "a TLS record without a content type", answer);
   }
   if (type_at > kPlainMax) {
-    return fail(Alert::kRecordOverflow, "a TLS record with too much content", answers);
+    return fail(Alert::kRecordOverflow, "a TLS record with too much content", answer);
   }
   const ByteView content = inner.substr(0, type_at);
   const size_t taken = kHeaderSize + length;
@@ -73,15 +73,15 @@ TlsRecords::Opened TlsRecords::open(ByteView bytes, std::span<char> out, Bytes& 
     case Content::kData:
       return {.kind = Kind::kData, .taken = taken, .size = content.size()};
     case Content::kAlert:
-      return take_alert(content, taken, answers);
+      return take_alert(content, taken, answer);
     case Content::kHandshake:
-      return take_handshake(content, taken, answers);
+      return take_handshake(content, taken, answer);
   }
-  return fail(Alert::kUnexpectedMessage, "a TLS record with an unexpected content type", answers);
+  return fail(Alert::kUnexpectedMessage, "a TLS record with an unexpected content type", answer);
 }
 
-TlsRecords::Opened TlsRecords::take_alert(ByteView content, size_t taken, Bytes& answers) {
-  if (content.size() != 2) return fail(Alert::kDecodeError, "a malformed TLS alert", answers);
+TlsRecords::Opened TlsRecords::take_alert(ByteView content, size_t taken, Bytes& answer) {
+  if (content.size() != 2) return fail(Alert::kDecodeError, "a malformed TLS alert", answer);
   // In 1.3 the level says nothing (6).
   const auto alert = static_cast<uint8_t>(content[1]);
   if (alert == static_cast<uint8_t>(Alert::kCloseNotify)) {
@@ -96,26 +96,31 @@ TlsRecords::Opened TlsRecords::take_alert(ByteView content, size_t taken, Bytes&
 
 // A client that gave no certificate and was given no ticket has only KeyUpdate to send. One that
 // comes in pieces, or with more behind it, is refused: the key changes behind it (4.6.3, 5.1).
-TlsRecords::Opened TlsRecords::take_handshake(ByteView content, size_t taken, Bytes& answers) {
+TlsRecords::Opened TlsRecords::take_handshake(ByteView content, size_t taken, Bytes& answer) {
   if (content.empty() || content[0] != kKeyUpdate) {
-    return fail(Alert::kUnexpectedMessage, "an unexpected TLS handshake message", answers);
+    return fail(Alert::kUnexpectedMessage, "an unexpected TLS handshake message", answer);
   }
   const bool formed = content.size() == kKeyUpdateSize &&
                       content.substr(1, 3) == ByteView("\0\0\1", 3) &&
                       (content[4] == 0 || content[4] == 1);
-  if (!formed) return fail(Alert::kDecodeError, "a malformed TLS KeyUpdate", answers);
+  if (!formed) return fail(Alert::kDecodeError, "a malformed TLS KeyUpdate", answer);
   read_.advance();
-  if (content[4] == 1) seal_key_update(answers);
+  key_update_owed_ |= content[4] == 1;
   return {.kind = Kind::kSilent, .taken = taken};
 }
 
 void TlsRecords::seal(ByteView data, Bytes& out) {
   CHECK(data.size() <= kPlainMax);
-  if (write_.sequence() >= records_per_key_) seal_key_update(out);
+  if (key_update_owed_ || write_.sequence() >= records_per_key_) seal_key_update(out);
   seal_content(Content::kData, data, out);
 }
 
 void TlsRecords::seal_close_notify(Bytes& out) { seal_alert(Alert::kCloseNotify, out); }
+
+void TlsRecords::leave_thread() {
+  read_.leave_thread();
+  write_.leave_thread();
+}
 
 void TlsRecords::seal_alert(Alert alert, Bytes& out) {
   const char level = alert == Alert::kCloseNotify ? 1 : kFatal;
@@ -127,6 +132,7 @@ void TlsRecords::seal_alert(Alert alert, Bytes& out) {
 void TlsRecords::seal_key_update(Bytes& out) {
   seal_content(Content::kHandshake, ByteView("\x18\0\0\1\0", kKeyUpdateSize), out);
   write_.advance();
+  key_update_owed_ = false;
 }
 
 void TlsRecords::seal_content(Content content, ByteView data, Bytes& out) {

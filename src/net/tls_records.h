@@ -43,15 +43,18 @@ class TlsRecords {
   TlsRecords(const TlsSuite& suite, ByteView client_secret, ByteView server_secret,
              uint64_t records_per_key = kRecordsPerKey);
 
-  // Takes the record at the front of `bytes`. What has to be answered, an alert with kFailed, is
-  // appended to `answers` as records to be sent before anything that is sealed later.
-  Opened open(ByteView bytes, std::span<char> out, Bytes& answers);
+  // Takes the record at the front of `bytes`. With kFailed the alert that the peer is owed, if any,
+  // is appended to `answer` as a record.
+  Opened open(ByteView bytes, std::span<char> out, Bytes& answer);
   // Whether a record is complete at the front of `bytes`, or fails.
   static bool whole(ByteView bytes);
 
-  // Append one record each. `data` has at most kPlainMax bytes.
+  // Appends one record; before it, a KeyUpdate if the peer asked for one or the key is worn out.
+  // `data` has at most kPlainMax bytes.
   void seal(ByteView data, Bytes& out);
   void seal_close_notify(Bytes& out);
+  // Before another thread goes on with it.
+  void leave_thread();
 
   const std::string& failure() const { return failure_; }
 
@@ -69,13 +72,14 @@ class TlsRecords {
   void seal_content(Content content, ByteView data, Bytes& out);
   void seal_alert(Alert alert, Bytes& out);
   void seal_key_update(Bytes& out);
-  Opened take_alert(ByteView content, size_t taken, Bytes& answers);
-  Opened take_handshake(ByteView content, size_t taken, Bytes& answers);
-  Opened fail(Alert alert, std::string why, Bytes& answers);
+  Opened take_alert(ByteView content, size_t taken, Bytes& answer);
+  Opened take_handshake(ByteView content, size_t taken, Bytes& answer);
+  Opened fail(Alert alert, std::string why, Bytes& answer);
 
   TlsKeys read_;
   TlsKeys write_;
   const uint64_t records_per_key_;
+  bool key_update_owed_ = false;  // However often it was asked for (4.6.3).
   std::string failure_;
 };
 

@@ -33,6 +33,7 @@ class Client {
     writes_.seal(record.substr(0, 5), record.data() + 5, inner);
     const bool updated = type == kHandshake && content == kKeyUpdate;
     if (updated) writes_.advance();
+    update_asked_ |= updated;
     const auto opened = receive(record);
     if (type == kData) {
       CHECK(opened.kind == TlsRecords::Kind::kData && opened.taken == record.size());
@@ -51,6 +52,8 @@ class Client {
   void receive_sealed(ByteView content) {
     Bytes sealed;
     server_.seal(content, sealed);
+    if (update_asked_) CHECK(take(sealed) == Bytes(kKeyUpdate.substr(0, 4)) + '\0' + kHandshake);
+    update_asked_ = false;
     CHECK(take(sealed) == Bytes(content) + kData && sealed.empty());
   }
 
@@ -78,6 +81,7 @@ class Client {
   TlsKeys writes_;
   TlsKeys reads_;
   TlsRecords server_;
+  bool update_asked_ = false;
   std::array<char, TlsRecords::kSealedMax> room_{};
 };
 

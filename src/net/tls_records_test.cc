@@ -166,14 +166,18 @@ TEST_F(TlsRecordsTest, KeyUpdateIsFollowedAndAnswered) {
   EXPECT_EQ(open(record(22, ByteView("\x18\0\0\1\1", 5))), "silent");
   client_writes_.advance();
   EXPECT_EQ(open(record(23, "new key")), "data new key");
-  EXPECT_EQ(answer(), std::string("\x18\0\0\1\0\x16", 6));
-  client_reads_.advance();
+  EXPECT_EQ(open(record(22, ByteView("\x18\0\0\1\1", 5))), "silent");
+  client_writes_.advance();
+  EXPECT_EQ(answer(), "") << "not before there is something to say";
   records_.seal("too", answers_);
+  EXPECT_EQ(answer(), std::string("\x18\0\0\1\0\x16", 6)) << "and then once";
+  client_reads_.advance();
   EXPECT_EQ(answer(), "too\x17");
   EXPECT_EQ(open(record(22, ByteView("\x18\0\0\1\0", 5))), "silent");
   client_writes_.advance();
   EXPECT_EQ(open(record(23, "another")), "data another");
-  EXPECT_EQ(answer(), "") << "none was asked for";
+  records_.seal("x", answers_);
+  EXPECT_EQ(answer(), "x\x17") << "none was asked for";
 }
 
 TEST_F(TlsRecordsTest, AKeyIsReplacedBeforeItIsWornOut) {

@@ -46,6 +46,10 @@ class Transport {
   // Lets the SSL object go, if OpenSSL is not needed any more: after the handshake and before the
   // first read or write. What the two below say is not known afterwards.
   void detach();
+  // Before another thread goes on with the connection.
+  void leave_thread() {
+    if (detached_) detached_->leave_thread();
+  }
   std::string tls_version() const;
   // DER of the peer's leaf certificate, empty if it sent none.
   std::string peer_certificate() const;

@@ -39,6 +39,16 @@ def pinned(core):
     return lambda: os.sched_setaffinity(0, {core})
 
 
+def metric(admin_port, name):
+    connection = http.client.HTTPConnection(HOST, admin_port, timeout=5)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
+
+
 def resident_bytes(pid):
     pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGESIZE")
@@ -169,13 +179,7 @@ class Linarite(Server):
         return done.stdout.strip()
 
     def metric(self, name):
-        connection = http.client.HTTPConnection(HOST, self.ports["admin"], timeout=5)
-        try:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        finally:
-            connection.close()
-        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
+        return metric(self.ports["admin"], name)
 
     def entity(self):
         """The name by which readers ask for events."""

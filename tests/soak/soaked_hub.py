@@ -225,6 +225,10 @@ class SoakedHub:
         self.events.create_devices(self.place)
         self.commands.create_devices(self.place)
 
+    def metric(self, name):
+        control = json.loads((self.events.data / "control.json").read_text())
+        return servers.metric(control["adminPort"], name)
+
     def make_device(self, name):
         """Its key."""
         _, _, body = hub_clients.Rest(self.place).call("PUT", f"/devices/{name}", body={"deviceId": name})

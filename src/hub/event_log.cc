@@ -90,7 +90,7 @@ Status EventLog::load() {
   return {};
 }
 
-void EventLog::append(NewEvent event, Done done) {
+void EventLog::append(const NewEvent& event, Done done) {
   if (event.sections.size() > kEventSectionsSizeMax ||
       event.annotations.size() > kEventAnnotationsSizeMax) {
     parts_.metrics.events_refused.Increment();

@@ -112,7 +112,7 @@ class EventLog {
   // with its error. Refused at once, by a call of `done` from inside: kServiceUnavailable if too
   // much waits for the disk already, kMessageTooLarge over kEventSectionsSizeMax or
   // kEventAnnotationsSizeMax.
-  void append(NewEvent event, Done done);
+  void append(const NewEvent& event, Done done);
 
   // Whether so much waits for the disk that devices should be read more slowly.
   bool crowded() const;
@@ -182,7 +182,7 @@ class EventLog {
   size_t saved_bytes_ = 0;
   bool flush_posted_ = false;
   std::deque<EventBlockPtr> tail_;  // The last blocks, without a hole, up to end_.
-  size_t tail_bytes_ = 0;  // Of memory.
+  size_t tail_bytes_ = 0;           // Of memory.
   std::map<WatchId, std::function<void()>> watches_;
   WatchId last_watch_ = 0;
   TimerId trim_timer_ = 0;

@@ -117,7 +117,7 @@ void HubWorld::settle_one(uint32_t index) {
   };
   if (how == 0) {
     model_.abandon_asked(held.message);
-    model_.may_end(index, /*purge=*/false);  // The last abandon dead-letters.
+    model_.may_end(index, /*purge=*/false, now().wall);  // The last abandon dead-letters.
     partition(index).abandon(device, held.lock, [this, life = life_, held](const Status& status) {
       if (life == life_ && status) model_.abandon_answered(held.message);
     });

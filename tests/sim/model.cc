@@ -213,12 +213,13 @@ void Model::abandon_asked(uint32_t index) {
   ++messages_[index].abandons;
 }
 
-void Model::may_end(uint32_t device, bool purge) {
+void Model::may_end(uint32_t device, bool purge, WallTime now) {
   for (const uint32_t index : of_device_[device]) {
     ModelMessage& message = messages_[index];
     if (message.presence == Presence::kNo) continue;
     message.presence = Presence::kMaybe;
     message.may_have_ended = true;
+    message.may_have_ended_at = std::min(message.may_have_ended_at, now);
     message.purged |= purge;
   }
 }
@@ -235,7 +236,9 @@ void Model::purged(uint32_t device, Moment asked, uint64_t step) {
     set_ended(message, step);
     const bool others = message.abandoned || message.complete_asked || message.reject_asked;
     if (!others && !message.lossy && wanted(message.ack, hub::Outcome::kPurged)) {
-      message.expects_feedback_until = std::min(asked.wall, message.expiry) + kFeedbackTtl;
+      // One whose answer a crash took may have done it before.
+      message.expects_feedback_until =
+          std::min({asked.wall, message.may_have_ended_at, message.expiry}) + kFeedbackTtl;
     }
   }
 }

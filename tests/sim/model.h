@@ -46,6 +46,7 @@ struct ModelMessage {
   bool was_there = false;       // It was accepted, and nothing that ends messages ran before.
   bool ending = false;          // An end was asked for and not answered.
   bool may_have_ended = false;  // Something that ends messages ran before the send was answered.
+  WallTime may_have_ended_at = WallTime::max();  // That, at the soonest.
   bool purged = false;          // A purge was asked for while it may have been there.
   bool complete_asked = false;  // A device acknowledged it.
   bool reject_asked = false;
@@ -108,7 +109,7 @@ class Model {
   void abandon_asked(uint32_t message);
   void abandon_answered(uint32_t message) { ++messages_[message].abandons_told; }
   // A purge, a deletion or a last abandon may end any message of the device.
-  void may_end(uint32_t device, bool purge);
+  void may_end(uint32_t device, bool purge, WallTime now);
   // A purge that was asked for at `asked` has been answered.
   void purged(uint32_t device, Moment asked, uint64_t step);
 

@@ -13,12 +13,12 @@ namespace linarite::sim {
 void World::purge() {
   const auto device = static_cast<uint32_t>(random_.below(options_.devices));
   trace("purge", device);
-  model_.may_end(device, /*purge=*/true);
+  model_.may_end(device, /*purge=*/true, now().wall);
   hub_->purge(device_name(device),
               {loop_b_, [this, life = life_, device, asked = now()](const Result<uint64_t>& gone) {
                  if (life != life_) return;
                  // It met what came to the hub before it, asked for earlier or not.
-                 model_.may_end(device, /*purge=*/true);
+                 model_.may_end(device, /*purge=*/true, now().wall);
                  if (gone) model_.purged(device, asked, step_);
                }});
 }
@@ -65,7 +65,7 @@ void World::remove(uint32_t device) {
   trace("delete", device);
   model_.device(device).uncertain = true;
   ++model_.device(device).version;
-  model_.may_end(device, /*purge=*/false);
+  model_.may_end(device, /*purge=*/false, now().wall);
   hub_->delete_device(device_name(device), {},
                       {loop_b_, [this, life = life_, device](const Status& gone) {
                          if (life != life_) return;

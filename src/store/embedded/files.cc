@@ -70,8 +70,9 @@ class ManifestFile final : public rocksdb::FSWritableFileOwnerWrapper {
 // RocksDB creates files with mode 0644 and directories with 0755; the umask belongs to the process.
 class PrivateFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  PrivateFileSystem(std::shared_ptr<rocksdb::FileSystem> base, std::shared_ptr<FileNotes> notes)
-      : FileSystemWrapper(std::move(base)), notes_(std::move(notes)) {}
+  PrivateFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base,
+                    std::shared_ptr<FileNotes> notes)
+      : FileSystemWrapper(base), notes_(std::move(notes)) {}
   const char* Name() const override { return "LinaritePrivate"; }
 
   IOStatus NewWritableFile(const std::string& path, const FileOptions& options,

@@ -2,12 +2,11 @@
 //
 // All work that a handler's call brings about is left for the end of the turn: nothing here calls
 // the handler from inside one of its own calls, and no task that points to the stream is ever
-// posted. So a stream may leave its loop as soon as its socket waits have ended.
+// posted. So a stream may leave its loop at the end of any turn.
 #pragma once
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "net/asio_loop.h"

@@ -86,14 +86,14 @@ void expand_label(const TlsSuite& suite, const unsigned char* secret, std::strin
 }  // namespace
 
 const TlsSuite* tls_suite(uint16_t number) {
-  static const auto fetched = [](const char* name) {
+  const auto fetched = [](const char* name) {
     EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, name, nullptr);
     CHECK(cipher != nullptr);
     return cipher;
   };
-  static const TlsSuite aes128{fetched("AES-128-GCM"), "SHA256", 16, 32};
-  static const TlsSuite aes256{fetched("AES-256-GCM"), "SHA384", 32, 48};
-  static const TlsSuite chacha{fetched("ChaCha20-Poly1305"), "SHA256", 32, 32};
+  static const TlsSuite aes128{fetched("AES-128-GCM"), 16, 32};
+  static const TlsSuite aes256{fetched("AES-256-GCM"), 32, 48};
+  static const TlsSuite chacha{fetched("ChaCha20-Poly1305"), 32, 32};
   return number == 0x1301   ? &aes128
          : number == 0x1302 ? &aes256
          : number == 0x1303 ? &chacha

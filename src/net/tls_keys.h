@@ -17,9 +17,8 @@ inline constexpr size_t kTlsTagSize = 16;  // Of every suite here.
 // A cipher suite of TLS 1.3.
 struct TlsSuite {
   EVP_CIPHER* cipher;
-  const char* digest;
   size_t key_size;
-  size_t secret_size;  // Of the digest too.
+  size_t secret_size;  // Of its digest: 32 for SHA-256, 48 for SHA-384.
 };
 
 // The suite with this number: TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384 or

@@ -59,7 +59,6 @@ Io Transport::receive_staged(char* out, size_t size, size_t& count) {
     size_t received = 0;
     std::array<char, kStagedMax> bytes;
     if (const Io io = receive(bytes.data(), bytes.size(), received); io != Io::kDone) return io;
-    silent_bytes_ += received;
     staged_.assign(bytes.data(), received);
   }
   count = staged_.copy(out, size, staged_taken_);
@@ -76,10 +75,9 @@ int Transport::bio_read(BIO* bio, char* out, int size) {
     return -1;
   }
   size_t count = 0;
-  const bool staged = self.secrets_ != nullptr;
   switch (self.receive_staged(out, static_cast<size_t>(size), count)) {
     case Io::kDone:
-      if (!staged) self.silent_bytes_ += count;
+      self.silent_bytes_ += count;
       return static_cast<int>(count);
     case Io::kWantRead:
     case Io::kWantTurn:

@@ -1,5 +1,6 @@
 // One non-blocking TCP socket with or without TLS on it: reads, writes and handshakes as far as the
-// socket allows and says what it waits for. It never blocks, owns no buffer and knows no loop.
+// socket allows and says what it waits for. It never blocks and knows no loop; an idle one has no
+// buffer.
 //
 // With TLS, OpenSSL reads and writes through a BIO of ours. That is where a peer's appetite is
 // bounded: a grant of ciphertext bytes per turn, a limit for the whole handshake, and a limit for
@@ -24,7 +25,7 @@ class Transport {
  public:
   static constexpr size_t kHandshakeBytesMax = 128U << 10U;
   static constexpr size_t kSilentBytesMax = DetachedTls::kSilentBytesMax;
-  static constexpr size_t kRecordSize = 16U << 10U;
+  static constexpr size_t kRecordSize = TlsRecords::kPlainMax;
 
   // The descriptor must be non-blocking and stays the caller's. `tls` may be null: plain TCP.
   Transport(int descriptor, std::shared_ptr<const TlsEndpoint> tls);
